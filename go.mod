@@ -1,0 +1,3 @@
+module gosup
+
+go 1.26
