@@ -1,0 +1,251 @@
+package tree
+
+import (
+	"time"
+
+	"gosup/policy"
+	"gosup/spec"
+)
+
+// Time is a point on the supervisor's monotonic clock: nanoseconds since the
+// machine booted (CLOCK_MONOTONIC), so that it means the same to the next
+// daemon. The wall clock never decides anything.
+type Time = policy.Time
+
+// NodeID names a process or group for as long as its definition lives. An ID
+// is never used again.
+type NodeID uint32
+
+// Event is something that happened in the world. Events of a run that is over
+// are ignored, so the shell may report late, but never twice.
+type Event interface{ event() }
+
+// Started answers a Start: the command has been executed. The shell sends
+// exactly one Started or StartFailed for each Start.
+type Started struct {
+	Node NodeID
+	Run  uint64
+	PID  int
+}
+
+// StartFailed answers a Start: nothing runs. Busy means that the program's
+// file was open for writing (ETXTBSY), which passes by itself.
+type StartFailed struct {
+	Node NodeID
+	Run  uint64
+	Why  string // "exec bin/web: no such file or directory"
+	Busy bool
+}
+
+// Exited reports the end of a run's first process. The shell sends exactly
+// one after each Started.
+type Exited struct {
+	Node NodeID
+	Run  uint64
+	Exit Exit
+	Left bool // descendants are still there; a Gone follows when they are not
+}
+
+// Gone follows an Exited with Left: nothing of the run is alive any more.
+type Gone struct {
+	Node NodeID
+	Run  uint64
+}
+
+// Asked is a person's wish. It is answered by exactly one Answer, in the same
+// Step.
+type Asked struct {
+	ID     uint64 // chosen by the shell, for the Answer
+	Verb   Verb
+	Names  []string // as spec.Select takes them
+	Signal int      // for AskSignal
+	By     string   // who, "uid 0" or "SIGHUP"
+	Why    string   // the person's own words; may be empty
+}
+
+// Verb is what a person asks for.
+type Verb uint8
+
+// The verbs.
+const (
+	AskStart Verb = iota
+	AskStop
+	AskRestart
+	AskSignal
+)
+
+var verbNames = [...]string{"start", "stop", "restart", "signal"}
+
+// String returns the verb as gosup ctl spells it.
+func (v Verb) String() string { return verbNames[v] }
+
+// Shutdown asks for the end of the daemon. Each one is at least as urgent as
+// those before.
+type Shutdown struct {
+	Urgency Urgency
+	By      string
+	Why     string
+}
+
+// Urgency is how much time a shutdown leaves.
+type Urgency uint8
+
+// The urgencies.
+const (
+	Orderly Urgency = iota // in order, each stop with its own patience
+	Quick                  // in order, every stop timeout 0
+	AtOnce                 // everything is killed now
+)
+
+// Reloaded replaces the definition of the tree. What did not change is not
+// touched.
+type Reloaded struct {
+	Tree *spec.Tree
+	By   string
+	Why  string
+}
+
+func (Started) event()     {}
+func (StartFailed) event() {}
+func (Exited) event()      {}
+func (Gone) event()        {}
+func (Asked) event()       {}
+func (Shutdown) event()    {}
+func (Reloaded) event()    {}
+
+// Exit is how a run ended.
+type Exit struct {
+	Code   int // -1 when a signal ended it, or when it is not known
+	Signal int // 0 unless a signal ended it
+	Core   bool
+	OOM    bool
+	At     Time
+	Ran    time.Duration // from Started
+	User   time.Duration // CPU time, of the first process and what it waited for
+	System time.Duration
+	MaxRSS int64 // bytes
+	Cause  Ending
+}
+
+// Ending is the kind of an end, as GOSUP_EXIT_REASON tells it.
+type Ending uint8
+
+// The kinds of end. The shell reports Ended or Signalled; the tree knows when
+// it had ordered the end itself.
+const (
+	Ended Ending = iota
+	Signalled
+	Unhealthy
+	Stopped
+	NotStarted
+)
+
+var endingNames = [...]string{"exited", "signalled", "unhealthy", "stopped", "start_failed"}
+
+// String returns the word that hooks and the API use.
+func (e Ending) String() string { return endingNames[e] }
+
+// Effect is something that the shell is to do.
+type Effect interface{ effect() }
+
+// Start begins a run: fork and exec. Answered by Started or StartFailed.
+type Start struct {
+	Node     NodeID
+	Run      uint64 // counts the runs of this node, from 1
+	Process  *spec.Process
+	Restarts int // automatic restarts not yet forgotten
+}
+
+// Signal sends a signal to a run that has started, or to what is left of it.
+type Signal struct {
+	Node   NodeID
+	Run    uint64
+	Signal int
+	Reach  spec.Kill
+}
+
+// Answer is the reply to Asked.
+type Answer struct {
+	ID      uint64
+	Results []Result // in tree order
+	Err     error    // the names meant nothing, *spec.UnknownError; nothing was done
+}
+
+// Result is what a wish led to for one process.
+type Result struct {
+	Node     NodeID
+	Name     string
+	Changed  bool   // false: it was so already
+	Err      string // it cannot be done, and why; "" otherwise
+	Order    uint64 // the node's Orders after this wish, see Node
+	Run      uint64 // the run at the time of the wish
+	Failures uint64 // the node's Failures at the time of the wish
+}
+
+// Forget tells the shell that a node is no more and had no run left: what was
+// kept for it (output, names) can go.
+type Forget struct {
+	Node NodeID
+	Name string
+}
+
+// Changed tells the shell of a new definition that asks for no new run.
+type Changed struct {
+	Node    NodeID
+	Process *spec.Process
+}
+
+// Exiting ends the daemon: nothing runs any more.
+type Exiting struct {
+	Code int
+	Why  string
+}
+
+func (Start) effect()   {}
+func (Signal) effect()  {}
+func (Answer) effect()  {}
+func (Forget) effect()  {}
+func (Changed) effect() {}
+func (Exiting) effect() {}
+func (Note) effect()    {}
+
+// NoteType groups notes.
+type NoteType uint8
+
+// The types of notes.
+const (
+	NoteState NoteType = iota
+	NoteHealth
+	NoteBreaker
+	NoteGroup
+	NoteRequest
+	NoteReload
+	NoteLog
+	NoteDaemon
+)
+
+var noteTypeNames = [...]string{"state", "health", "breaker", "group", "request", "reload", "log", "daemon"}
+
+// String returns the name that the API uses.
+func (t NoteType) String() string { return noteTypeNames[t] }
+
+// Note is a line of the history: something that people may want to know.
+type Note struct {
+	Seq     uint64 // counts from 1
+	At      Time
+	Type    NoteType
+	Process string // full name of a process or group; "" for the daemon
+	From    string // the state left, where one was
+	To      string // the state entered
+	Cause   string // why, in words
+	PID     int
+	Exit    *Exit
+	By      string
+	Detail  string // further words: the person's reason, a number of restarts
+}
+
+// Noted is a note with the wall time at which it was taken.
+type Noted struct {
+	Note
+	Wall time.Time
+}

@@ -1,0 +1,103 @@
+package tree
+
+import (
+	"time"
+
+	"gosup/policy"
+)
+
+// State is where a process is in its life.
+type State uint8
+
+// The states.
+const (
+	StateStopped  State = iota // by a person, or never asked to run
+	StateWaiting               // wants to run; Node.WaitingOn says for what
+	StateStarting              // being started, or not ready yet
+	StateRunning
+	StateStopping
+	StateBackoff // waits for Node.NextStartAt
+	StateExited  // over, as its policy says
+	StateFailed  // permanently stopped
+)
+
+var stateNames = [...]string{"stopped", "waiting", "starting", "running", "stopping", "backoff", "exited", "failed"}
+
+// String returns the name that people and the API use.
+func (s State) String() string { return stateNames[s] }
+
+// States returns the names of all states.
+func States() []string { return stateNames[:] }
+
+// Health is what the checks say of a running process.
+type Health uint8
+
+// The health of a process.
+const (
+	HealthNone Health = iota // has no check
+	HealthUnknown
+	Healthy
+	Degraded
+	HealthBad
+)
+
+var healthNames = [...]string{"none", "unknown", "healthy", "degraded", "unhealthy"}
+
+// String returns the name that people and the API use.
+func (h Health) String() string { return healthNames[h] }
+
+// Node is what can be known of one process or group at one moment. It is
+// immutable: readers on any goroutine may keep it.
+type Node struct {
+	ID       NodeID
+	Name     string // full name
+	Group    string // full name of the group above; "" at the top
+	IsGroup  bool
+	Strategy policy.Strategy // of a group
+
+	State        State
+	Reason       string // why, in words
+	WaitingOn    []string
+	Health       Health
+	HealthReason string
+
+	PID         int    // 0 if none
+	Run         uint64 // the current run, or the last
+	Ready       bool
+	StartedAt   Time // of the current run; 0 if none
+	NextStartAt Time // of a backoff; 0 if none
+	LastExit    *Exit
+
+	TotalRestarts uint64 // automatic ones
+	Failures      uint64 // unplanned ends, failed starts included
+	Orders        uint64 // wishes of people; a waiter whose number is passed was overtaken
+
+	Budget    policy.Budget // read it by Restarts
+	Limit     policy.Limit
+	HasBudget bool // false: a group without one, or a member of a group that has the only one
+}
+
+// Restarts returns how many automatic restarts are remembered at now.
+func (n *Node) Restarts(now Time) int {
+	if !n.HasBudget {
+		return 0
+	}
+	return n.Budget.Count(now, n.Limit)
+}
+
+// Uptime returns how long the current run has lasted at now; 0 if none.
+func (n *Node) Uptime(now Time) time.Duration {
+	if n.StartedAt == 0 {
+		return 0
+	}
+	return now.Sub(n.StartedAt)
+}
+
+// Snapshot is the whole tree at one moment, in preorder: a group stands
+// before its members. It is immutable.
+type Snapshot struct {
+	At       Time
+	Version  uint64 // grows with each snapshot
+	Nodes    []*Node
+	Stopping bool // the daemon is shutting down
+}
