@@ -115,8 +115,9 @@ func (Reloaded) event()    {}
 
 // Exit is how a run ended.
 type Exit struct {
-	Code   int // -1 when a signal ended it, or when it is not known
-	Signal int // 0 unless a signal ended it
+	Code   int    // -1 when a signal ended it, or when it is not known
+	Signal int    // 0 unless a signal ended it
+	Name   string // the signal's name, "SIGKILL"; "" without one
 	Core   bool
 	OOM    bool
 	At     Time
@@ -237,7 +238,7 @@ type Note struct {
 	Process string // full name of a process or group; "" for the daemon
 	From    string // the state left, where one was
 	To      string // the state entered
-	Cause   string // why, in words
+	Cause   Cause
 	PID     int
 	Exit    *Exit
 	By      string

@@ -1,0 +1,150 @@
+package tree
+
+import (
+	"fmt"
+	"time"
+
+	"gosup/policy"
+)
+
+// Cause is why a node is in its state, as it was known when the state was
+// decided. The zero value is "no particular reason".
+type Cause struct {
+	Kind   CauseKind
+	Node   string // the other node concerned, if any
+	By     string // the person or signal that asked
+	Text   string // their words, or what failed
+	Exit   Exit   // of CauseExit and what follows from one
+	Count  int    // restarts: this one's number, or how many were granted
+	Limit  policy.Limit
+	Delay  time.Duration // before the restart
+	Before *Cause        // what led to it, if that says more
+}
+
+// CauseKind says how to read a Cause.
+type CauseKind uint8
+
+// The kinds of cause.
+const (
+	CauseNone        CauseKind = iota
+	CauseAutostart             // it starts with the daemon
+	CauseNoAutostart           // it starts only when asked to
+	CauseAsked                 // By wanted it so
+	CauseShutdown              // the daemon ends
+	CauseReload                // a new definition
+	CauseExit                  // the run ended: Exit
+	CauseStart                 // the run could not begin: Text
+	CauseRestart               // an automatic restart, Count of Limit; Before says after what
+	CauseBudget                // the budget Limit is spent; Before says after what
+	CauseOnExit                // on_exit says never; Before says after what
+	CausePolicy                // the policy asks for no restart; Before says after what
+	CauseGroup                 // group Node restarts, or has failed
+	CauseOrder                 // Node comes first
+	CauseLeft                  // what the last run left behind is still there
+	CauseBusy                  // the program's file is being written
+	CauseReady                 // it was started and is ready
+)
+
+// String says the cause in words.
+func (c Cause) String() string {
+	switch c.Kind {
+	case CauseAutostart:
+		return "started with the daemon"
+	case CauseNoAutostart:
+		return "not started: autostart is off"
+	case CauseAsked:
+		return withText(c.By, c.Text)
+	case CauseShutdown:
+		return withText("shutdown by "+c.By, c.Text)
+	case CauseReload:
+		return withText("reload by "+c.By, c.Text)
+	case CauseExit:
+		return c.Exit.String()
+	case CauseStart:
+		return "could not be started: " + c.Text
+	case CauseRestart:
+		return c.after(restartWords(c.Count, c.Limit))
+	case CauseBudget:
+		return c.after(BudgetWords(c.Limit))
+	case CauseOnExit:
+		return c.after("on_exit says never")
+	case CausePolicy:
+		return c.after("not to be restarted")
+	case CauseGroup:
+		return c.after(c.Text + " " + c.Node)
+	case CauseOrder:
+		return "waits for " + c.Node
+	case CauseLeft:
+		return "waits for the end of what the last run left behind"
+	case CauseBusy:
+		return c.Text
+	default:
+		return ""
+	}
+}
+
+// after puts what led to a cause behind it.
+func (c Cause) after(words string) string {
+	if c.Before == nil {
+		return words
+	}
+	return words + ", after: " + c.Before.String()
+}
+
+func withText(who, text string) string {
+	if text == "" {
+		return "by " + who
+	}
+	return "by " + who + ": " + text
+}
+
+func restartWords(n int, l policy.Limit) string {
+	if l.Max == policy.Unlimited {
+		return fmt.Sprintf("restart %d", n)
+	}
+	return fmt.Sprintf("restart %d of %d", n, l.Max)
+}
+
+// BudgetWords says that a budget is spent: "5 restarts within 60s of good
+// running", or "5 restarts within 60s" under the wall clock.
+func BudgetWords(l policy.Limit) string {
+	s := "restarts"
+	if l.Max == 1 {
+		s = "restart"
+	}
+	words := fmt.Sprintf("%d %s within %s", l.Max, s, Seconds(l.Within))
+	if l.Clock == policy.Running {
+		words += " of good running"
+	}
+	return words
+}
+
+// Seconds writes a duration as people write limits: "60s", "1.5s", "250ms".
+func Seconds(d time.Duration) string {
+	if d >= time.Second || d == 0 {
+		return fmt.Sprintf("%gs", d.Seconds())
+	}
+	return d.String()
+}
+
+// String says how a run ended: "exited with code 1", "killed by SIGKILL (out
+// of memory)".
+func (e Exit) String() string {
+	if e.Cause == NotStarted {
+		return "not started"
+	}
+	if e.Signal == 0 {
+		if e.Code < 0 {
+			return "ended with an unknown code"
+		}
+		return fmt.Sprintf("exited with code %d", e.Code)
+	}
+	s := "killed by " + e.Name
+	if e.OOM {
+		s += " (out of memory)"
+	}
+	if e.Core {
+		s += " (core dumped)"
+	}
+	return s
+}
