@@ -1,0 +1,49 @@
+package control
+
+import (
+	"context"
+	"time"
+
+	"gosup/tree"
+)
+
+// Supervisor is what the server needs of the daemon. All methods may be
+// called from any goroutine, and none of them makes the supervision wait for
+// the caller.
+type Supervisor interface {
+	// Snapshot returns the latest state of the tree. It takes no lock.
+	Snapshot() *tree.Snapshot
+
+	// Changed waits until there is a snapshot with a Version above after, and
+	// returns the latest. The error is that of ctx, or says that the daemon
+	// ends.
+	Changed(ctx context.Context, after uint64) (*tree.Snapshot, error)
+
+	// Ask hands a wish to the tree and returns its answer. The ID is filled in
+	// by the Supervisor. The error is that of ctx, or says that the daemon
+	// ends; what is wrong with the wish itself is in the answer.
+	Ask(ctx context.Context, a tree.Asked) (tree.Answer, error)
+
+	// Shutdown asks for the end of the daemon and returns at once.
+	Shutdown(u tree.Urgency, by, why string)
+
+	// Events returns what is kept of the history after the note number since,
+	// oldest first, and whether notes in between are no longer kept. The
+	// caller does not change what it is given.
+	Events(since uint64) (notes []tree.Noted, gap bool)
+
+	// EventsChanged waits until there is a note with a number above since.
+	EventsChanged(ctx context.Context, since uint64) error
+
+	// Now reads the clock that times in snapshots are measured on.
+	Now() tree.Time
+
+	// Wall returns the wall time of a point on that clock.
+	Wall(t tree.Time) time.Time
+
+	// Name returns the name of this supervisor, as configured.
+	Name() string
+
+	// Started returns when the daemon began.
+	Started() tree.Time
+}
