@@ -157,6 +157,13 @@ func (b *Budget) Forgets(now Time, l Limit) (Time, bool) {
 	return 0, false
 }
 
+// Clone returns a copy that shares nothing with b.
+func (b *Budget) Clone() Budget {
+	c := *b
+	c.grants = slices.Clone(b.grants)
+	return c
+}
+
 // Clear forgets every restart. The clock goes on as it was.
 func (b *Budget) Clear() {
 	b.grants = nil

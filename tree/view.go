@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"gosup/policy"
+	"gosup/spec"
 )
 
 // State is where a process is in its life.
@@ -54,9 +55,11 @@ type Node struct {
 	Group    string // full name of the group above; "" at the top
 	IsGroup  bool
 	Strategy policy.Strategy // of a group
+	Process  *spec.Process   // its definition; nil for a group. Env holds secrets: never shown
 
 	State        State
-	Reason       string // why, in words
+	Cause        Cause
+	Reason       string // the cause in words
 	WaitingOn    []string
 	Health       Health
 	HealthReason string

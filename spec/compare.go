@@ -1,0 +1,31 @@
+package spec
+
+import "reflect"
+
+// Equal reports whether two definitions are the same.
+func (p *Process) Equal(q *Process) bool { return reflect.DeepEqual(p, q) }
+
+// SameRun reports whether a run of p can go on as a run of q: they differ at
+// most in what takes effect without a new run.
+func (p *Process) SameRun(q *Process) bool {
+	a, b := *p, *q
+	for _, c := range []*Process{&a, &b} {
+		c.Description = ""
+		c.Autostart = false
+		c.Restart = Restart{}
+		c.Stop = Stop{}
+		if c.Logs.Output != OutputNone && c.Logs.Output != OutputInherit {
+			// The run writes to FIFOs that stay; what lies behind them may change.
+			c.Logs = Logs{StderrFile: c.Logs.StderrFile, Format: c.Logs.Format}
+		}
+	}
+	return a.Equal(&b)
+}
+
+// Same reports whether two groups have the same settings, whatever their
+// members.
+func (g *Group) Same(h *Group) bool {
+	a, b := *g, *h
+	a.Members, b.Members = nil, nil
+	return reflect.DeepEqual(a, b)
+}

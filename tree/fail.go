@@ -1,0 +1,229 @@
+package tree
+
+import (
+	"time"
+
+	"gosup/policy"
+	"gosup/spec"
+)
+
+// production is what a group goes by that sets no restart of its own.
+var production = spec.Restart{
+	Backoff: policy.Backoff{Curve: policy.Exponential, Initial: time.Second, Max: 30 * time.Second, Multiplier: 2},
+	Limit:   policy.Limit{Max: 5, Within: time.Minute},
+}
+
+// restart returns the group's own budget and delays, or the default ones.
+func (n *node) restart() *spec.Restart {
+	if n.group.Restart != nil {
+		return n.group.Restart
+	}
+	return &production
+}
+
+// fail decides what follows from a failure of n, a process or a group, that
+// calls for a restart. The failure happened at; the restart waits for least at
+// the least. Whose budget pays, and who else restarts, is the parent's matter.
+func (t *Tree) fail(n *node, at Time, cause *Cause, least time.Duration) {
+	p := &t.nodes[n.parent]
+	switch {
+	case p.restarting:
+		// A second failure under one restart of the group: it joins in, and
+		// costs nothing more.
+		n.cause = cause
+		t.mark(p, n)
+	case p.group.Strategy.Ordered():
+		n.cause = cause
+		t.restartGroup(p, n, p.restart().Backoff, at, cause, least)
+	case n.isGroup():
+		t.restartMember(p, n, at, cause)
+	default:
+		t.restartProcess(p, n, at, cause, least)
+	}
+}
+
+// restartProcess restarts one process on its own budget.
+func (t *Tree) restartProcess(p, n *node, at Time, cause *Cause, least time.Duration) {
+	r := &n.proc.Restart
+	count := n.budget.Next(t.now, r.Limit)
+	if !n.budget.Grant(t.now, r.Limit) {
+		n.rest, n.cause = failed, &Cause{Kind: CauseBudget, Limit: r.Limit, Before: cause}
+		if r.OnExhausted == policy.Escalate {
+			t.escalate(n, at)
+		}
+		return
+	}
+	n.touched = true
+	if p.group.Restart != nil && !t.charge(p, cause, at) {
+		return
+	}
+	delay := t.delay(r.Backoff, count, least)
+	n.notBefore, n.auto = at.Add(delay), true
+	n.cause = &Cause{Kind: CauseRestart, Count: count, Limit: r.Limit, Delay: delay, Before: cause}
+}
+
+// restartMember restarts a whole group that has failed, below a parent that
+// restarts its members one for one.
+func (t *Tree) restartMember(p, n *node, at Time, cause *Cause) {
+	count := p.budget.Next(t.now, p.restart().Limit)
+	if !t.charge(p, cause, at) {
+		return
+	}
+	n.cycle, p.cycling = true, true
+	t.postpone(n, at, t.delay(n.restart().Backoff, count, 0), count, p.restart().Limit, cause)
+}
+
+// restartGroup restarts the members of p that its strategy names for a failure
+// of n, on the budget of p.
+func (t *Tree) restartGroup(p, n *node, b policy.Backoff, at Time, cause *Cause, least time.Duration) {
+	count := p.budget.Next(t.now, p.restart().Limit)
+	if !t.charge(p, cause, at) {
+		return
+	}
+	t.mark(p, n)
+	t.postpone(p, at, t.delay(b, count, least), count, p.restart().Limit, cause)
+}
+
+// escalate reports the spent budget of process n to its group, which restarts
+// all its members afresh.
+func (t *Tree) escalate(n *node, at Time) {
+	cause := n.cause
+	if n.parent == 0 {
+		t.end(1, Cause{Kind: CauseGroup, Node: n.name, Text: "escalated past the root:", Before: cause})
+		return
+	}
+	p := &t.nodes[n.parent]
+	count := p.budget.Next(t.now, p.restart().Limit)
+	if !t.charge(p, cause, at) {
+		return
+	}
+	p.restarting, p.cycling = true, true
+	t.eachMember(p, func(m *node) { m.cycle, m.touched = true, true })
+	t.postpone(p, at, t.delay(n.proc.Restart.Backoff, count, 0), count, p.restart().Limit, cause)
+}
+
+// charge takes one restart from the budget of group p and reports whether it
+// had one to give; otherwise the group has failed.
+func (t *Tree) charge(p *node, cause *Cause, at Time) bool {
+	p.touched = true
+	limit := p.restart().Limit
+	if p.budget.Grant(t.now, limit) {
+		return true
+	}
+	spent := &Cause{Kind: CauseBudget, Limit: limit, Before: cause}
+	switch {
+	case p.group.OnExhausted == policy.Escalate && p.parent > 0:
+		t.note(Note{Type: NoteGroup, Process: p.name, To: "escalated", Cause: *spent})
+		p.cause = spent
+		t.fail(p, at, spent, 0)
+	case p.group.OnExhausted == policy.Stop:
+		t.failGroup(p, spent)
+	default:
+		t.failGroup(p, spent)
+		words := "shutdown asked by group"
+		if p.group.OnExhausted == policy.Escalate {
+			words = "escalated past the root: group"
+		}
+		t.end(1, Cause{Kind: CauseGroup, Node: p.name, Text: words, Before: spent})
+	}
+	return false
+}
+
+// failGroup gives up group p and all in it. Members that rest by a person's
+// wish, or are over, stay so.
+func (t *Tree) failGroup(p *node, cause *Cause) {
+	t.note(Note{Type: NoteGroup, Process: p.name, To: StateFailed.String(), Cause: *cause})
+	i := t.indexOf(p)
+	for j := i; j < p.end; j++ {
+		n := &t.nodes[j]
+		n.touched = true
+		if n.isGroup() {
+			n.failed, n.restarting, n.cycle, n.cycling = true, false, false, false
+			n.notBefore = 0
+			n.cause = cause
+			continue
+		}
+		n.cycle, n.auto, n.notBefore = false, false, 0
+		if n.rest == wanted {
+			n.rest = failed
+			n.cause = &Cause{Kind: CauseGroup, Node: p.name, Text: "failed with group", Before: cause}
+		}
+	}
+}
+
+// mark makes the members of p that its strategy names for a failure of n go
+// down, all of them before any starts again.
+func (t *Tree) mark(p, n *node) {
+	p.restarting, p.cycling = true, true
+	var place, count int
+	t.eachMember(p, func(m *node) {
+		if m == n {
+			place = count
+		}
+		count++
+	})
+	lo, hi := p.group.Strategy.Affected(place, count)
+	count = 0
+	t.eachMember(p, func(m *node) {
+		if lo <= count && count < hi {
+			m.cycle, m.touched = true, true
+			m.auto = m.auto || !m.isGroup() && m.rest == wanted
+		}
+		count++
+	})
+}
+
+// postpone puts off the next start in group p and says why.
+func (t *Tree) postpone(p *node, at Time, delay time.Duration, count int, limit policy.Limit, cause *Cause) {
+	p.notBefore = at.Add(delay)
+	p.touched = true
+	p.cause = &Cause{Kind: CauseRestart, Count: count, Limit: limit, Delay: delay, Before: cause}
+	t.note(Note{Type: NoteGroup, Process: p.name, To: "restarting", Cause: *p.cause})
+}
+
+// delay returns how long restart n waits, jitter and all.
+func (t *Tree) delay(b policy.Backoff, n int, least time.Duration) time.Duration {
+	d := b.Delay(n)
+	if b.Jitter > 0 {
+		d = b.Spread(d, t.draw())
+	}
+	return max(d, least)
+}
+
+// refresh gives a group that is to start again, and all in it, a fresh life:
+// budgets are whole, what had failed is wanted again.
+func (t *Tree) refresh(p *node) {
+	for j := t.indexOf(p); j < p.end; j++ {
+		n := &t.nodes[j]
+		n.budget.Clear()
+		n.touched = true
+		if j != t.indexOf(p) {
+			n.notBefore = 0
+		}
+		n.cycle = false
+		if n.isGroup() {
+			n.failed, n.restarting, n.cycling = false, false, false
+			continue
+		}
+		t.revive(n, p)
+	}
+}
+
+// revive makes a process that goes down with group p start with it again.
+func (t *Tree) revive(n, p *node) {
+	if n.rest == failed {
+		n.rest = wanted
+	}
+	if n.rest == wanted {
+		n.auto, n.touched = true, true
+		n.notBefore = 0
+		n.cause = &Cause{Kind: CauseGroup, Node: p.name, Text: "restarted with group", Before: p.cause}
+	}
+}
+
+// eachMember calls f for each direct member of group p, in order.
+func (t *Tree) eachMember(p *node, f func(*node)) {
+	for j := t.indexOf(p) + 1; j < p.end; j = t.nodes[j].end {
+		f(&t.nodes[j])
+	}
+}

@@ -1,0 +1,354 @@
+package tree
+
+import (
+	"strconv"
+
+	"gosup/policy"
+)
+
+// settle brings the tree from what was decided to what is to be done. Each
+// pass visits every node once.
+func (t *Tree) settle() {
+	if t.exited {
+		return
+	}
+	t.expire()
+	t.decide()
+	t.descend()
+	t.ascend()
+	t.sumUp()
+	t.finish()
+}
+
+// expire notices that the whole shutdown has taken too long.
+func (t *Tree) expire() {
+	if t.shutdown && t.urgency < AtOnce && t.now >= t.deadline {
+		t.note(Note{Type: NoteDaemon, To: "killing", Cause: Cause{Kind: CauseShutdown, By: "its timeout"},
+			Detail: t.remaining()})
+		t.hurry(AtOnce)
+	}
+}
+
+// decide hands down who must go: the passes after it read must.
+func (t *Tree) decide() {
+	for i := range t.nodes {
+		n := &t.nodes[i]
+		n.must = t.condemned(n)
+		n.down, n.up, n.late = true, true, false
+	}
+}
+
+// condemned reports whether n must be down, given that of its parent.
+func (t *Tree) condemned(n *node) bool {
+	if n.parent < 0 {
+		return t.shutdown
+	}
+	return n.cycle || t.nodes[n.parent].must || !n.isGroup() && n.rest != wanted
+}
+
+// descend goes from the last node to the first: members before their group,
+// and the members of a group from the last to the first, which is the order in
+// which they stop.
+func (t *Tree) descend() {
+	for i := len(t.nodes) - 1; i >= 0; i-- {
+		n := &t.nodes[i]
+		if n.isGroup() {
+			t.finishCycle(n)
+		} else {
+			t.stop(n)
+		}
+		t.setClock(n)
+		if n.parent < 0 {
+			break
+		}
+		p := &t.nodes[n.parent]
+		p.down = p.down && n.down
+		p.up = p.up && (n.up || !n.isGroup() && n.rest != wanted)
+		p.late = p.late || n.must && !n.down
+	}
+}
+
+// setClock lets the budget's clock of n run while n is in good standing.
+func (t *Tree) setClock(n *node) {
+	if n.good != n.up {
+		n.good, n.touched = n.up, true
+		n.budget.Run(t.now, n.up)
+	}
+}
+
+// stop moves a process that must be down towards that, and sums it up.
+func (t *Tree) stop(n *node) {
+	n.down = n.body == absent
+	switch {
+	case n.down || n.body == spawning:
+	case n.step > 0:
+		if t.now >= n.deadline {
+			t.climb(n)
+		}
+	case n.body == alive && n.must && t.mayStop(n):
+		t.climb(n)
+	}
+	n.up = n.ready && n.step == 0 && !n.must
+}
+
+// mayStop reports whether it is the turn of n to stop: in an ordered group,
+// at every level, the members after it go first.
+func (t *Tree) mayStop(n *node) bool {
+	if t.urgency == AtOnce {
+		return true
+	}
+	for n.parent >= 0 {
+		p := &t.nodes[n.parent]
+		if p.late && p.group.Strategy.Ordered() {
+			return false
+		}
+		n = p
+	}
+	return true
+}
+
+// climb takes the next rung of the stop ladder.
+func (t *Tree) climb(n *node) {
+	n.touched = true
+	steps := n.proc.Stop.Steps
+	if t.urgency == AtOnce || n.step >= len(steps) {
+		t.kill(n)
+		return
+	}
+	s := steps[n.step]
+	n.step++
+	n.deadline = t.now.Add(s.Wait)
+	if t.urgency == Quick {
+		n.deadline = t.now
+	}
+	t.signal(n, s.Signal)
+}
+
+// kill takes the last rung, which is taken again until it has worked.
+func (t *Tree) kill(n *node) {
+	n.step = len(n.proc.Stop.Steps) + 1
+	n.deadline = t.now.Add(killRepeat)
+	t.signal(n, sigkill)
+}
+
+// sigkill has the same number everywhere.
+const sigkill = 9
+
+func (t *Tree) signal(n *node, signal int) {
+	t.do(Signal{Node: n.id, Run: n.run, Signal: signal, Reach: n.proc.Stop.Kill})
+}
+
+// finishCycle lets members start again that had to be down once and are. Of a
+// group that restarts as one, none does before all are.
+func (t *Tree) finishCycle(p *node) {
+	if !p.cycling {
+		return
+	}
+	left := false
+	t.eachMember(p, func(m *node) { left = left || m.cycle && !m.down })
+	if left && p.restarting {
+		return
+	}
+	t.eachMember(p, func(m *node) {
+		if !m.cycle || !m.down {
+			return
+		}
+		m.cycle, m.touched = false, true
+		switch {
+		case m.isGroup():
+			t.refresh(m)
+		case p.restarting:
+			t.renew(m, p)
+		}
+	})
+	p.cycling = left
+	if !left {
+		p.restarting = false
+	}
+}
+
+// renew gives a process that restarts with its group a new life.
+func (t *Tree) renew(m, p *node) {
+	if m.rest == failed || !p.group.Strategy.Ordered() {
+		m.budget.Clear()
+	}
+	t.revive(m, p)
+}
+
+// ascend goes from the first node to the last: groups before their members,
+// and the members of a group in the order in which they start.
+func (t *Tree) ascend() {
+	t.next = policy.Never
+	if t.shutdown && t.urgency < AtOnce {
+		t.next = t.deadline
+	}
+	for i := range t.nodes {
+		n := &t.nodes[i]
+		n.must = t.condemned(n)
+		open, hold, block := t.permission(n)
+		hold = max(hold, n.notBefore)
+		if n.isGroup() {
+			n.open, n.block, n.hold = open, 0, hold
+		} else {
+			t.start(n, open, hold, block)
+			t.show(n)
+		}
+		t.yield(n, int32(i))
+	}
+}
+
+// sumUp shows the groups, whose states depend on their members'. Where no
+// process shows anything new, no group does, unless it was touched itself.
+func (t *Tree) sumUp() {
+	for i := len(t.nodes) - 1; i >= 0; i-- {
+		if n := &t.nodes[i]; n.isGroup() && (t.stirred || n.touched) {
+			t.show(n)
+		}
+	}
+	t.stirred = false
+}
+
+// permission returns whether members of n's parent may start as far as those
+// above are concerned, how long they are held, and who comes before n.
+func (t *Tree) permission(n *node) (open bool, hold Time, block int32) {
+	if n.parent < 0 {
+		return !t.shutdown, 0, 0
+	}
+	p := &t.nodes[n.parent]
+	return p.open && p.block == 0, p.hold, p.block
+}
+
+// yield makes the later members of an ordered group wait for n if it should be
+// up and is not. A process at rest holds up nobody.
+func (t *Tree) yield(n *node, i int32) {
+	if n.parent < 0 {
+		return
+	}
+	p := &t.nodes[n.parent]
+	if p.block != 0 || !p.group.Strategy.Ordered() {
+		return
+	}
+	if n.isGroup() && !n.up || !n.isGroup() && n.rest == wanted && !(n.ready && n.step == 0) {
+		p.block = i
+	}
+}
+
+// start starts a process that should run, may and can.
+func (t *Tree) start(n *node, open bool, due Time, block int32) {
+	n.nextFrom = 0
+	t.wait(n, 0)
+	if n.step > 0 && n.body != absent {
+		t.next = min(t.next, n.deadline)
+	}
+	if n.rest != wanted || n.body == alive || n.body == spawning {
+		return
+	}
+	if t.now < due {
+		n.nextFrom = due
+	}
+	if n.must {
+		return
+	}
+	if t.now < due {
+		t.next = min(t.next, due)
+		return
+	}
+	if !open {
+		t.wait(n, block)
+		return
+	}
+	if n.body == leaving {
+		return
+	}
+	t.begin(n)
+}
+
+// wait notes whose turn comes before that of n; 0 for nobody's.
+func (t *Tree) wait(n *node, block int32) {
+	if n.waitFor != block {
+		n.waitFor, n.touched = block, true
+	}
+}
+
+// begin begins a run.
+func (t *Tree) begin(n *node) {
+	n.run++
+	n.body, n.notBefore, n.planned, n.touched = spawning, 0, false, true
+	if n.auto {
+		n.auto = false
+		n.total++
+	}
+	t.do(Start{Node: n.id, Run: n.run, Process: n.proc, Restarts: t.paying(n).count(t.now)})
+}
+
+// finish ends the daemon once nothing is left, or once what is left has
+// outlived its own killing, and drops what is no longer defined.
+func (t *Tree) finish() {
+	root := &t.nodes[0]
+	if !t.shutdown {
+		t.drop()
+		return
+	}
+	if !root.down && t.urgency == AtOnce {
+		giveUp := t.deadline.Add(killGrace)
+		if t.now < giveUp {
+			t.next = min(t.next, giveUp)
+			return
+		}
+		t.note(Note{Type: NoteDaemon, To: "giving up", Cause: t.ending, Detail: t.remaining()})
+	} else if !root.down {
+		return
+	}
+	t.exited = true
+	t.next = policy.Never
+	t.do(Exiting{Code: t.exitCode, Why: t.ending.String()})
+}
+
+// remaining names the processes that are still there.
+func (t *Tree) remaining() string {
+	names := ""
+	for i := range t.nodes {
+		if n := &t.nodes[i]; !n.isGroup() && n.body != absent {
+			if names != "" {
+				names += ", "
+			}
+			names += n.name
+		}
+	}
+	return names
+}
+
+func (t *Tree) do(e Effect) { t.out = append(t.out, e) }
+
+// paying returns the node whose budget the restarts of process n are shown
+// and counted by: its group's where that has the only one.
+func (t *Tree) paying(n *node) *node {
+	if n.parent >= 0 {
+		if p := &t.nodes[n.parent]; p.group.Strategy.Ordered() {
+			return p
+		}
+	}
+	return n
+}
+
+func (n *node) limit() policy.Limit {
+	if n.isGroup() {
+		return n.restart().Limit
+	}
+	return n.proc.Restart.Limit
+}
+
+func (n *node) count(now Time) int { return n.budget.Count(now, n.limit()) }
+
+// Matches reports whether an exit is of a class that on_exit can name: an exit
+// code in decimal, a signal's name, or "oom".
+func (e *Exit) Matches(class string) bool {
+	switch {
+	case class == "oom":
+		return e.OOM
+	case e.Signal != 0:
+		return class == e.Name
+	default:
+		return class == strconv.Itoa(e.Code)
+	}
+}

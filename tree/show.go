@@ -1,0 +1,152 @@
+package tree
+
+// state derives the state of a process from what was decided and what exists.
+func (t *Tree) state(n *node) State {
+	switch {
+	case n.body == spawning && n.must, n.body == alive && n.step > 0, n.body == leaving && n.planned:
+		return StateStopping
+	case n.body == spawning, n.body == alive && !n.ready:
+		return StateStarting
+	case n.body == alive:
+		return StateRunning
+	}
+	switch n.rest {
+	case stopped:
+		return StateStopped
+	case over:
+		return StateExited
+	case failed:
+		return StateFailed
+	}
+	switch {
+	case t.shutdown:
+		return StateStopped
+	case n.busySince != 0:
+		return StateStarting
+	case n.waitFor != 0, n.body == leaving && t.now >= n.notBefore:
+		return StateWaiting
+	case n.auto, n.nextFrom > t.now:
+		return StateBackoff
+	}
+	return StateWaiting
+}
+
+// groupState sums up the states of a group's members.
+func (t *Tree) groupState(p *node) State {
+	if p.failed {
+		return StateFailed
+	}
+	var seen [len(stateNames)]bool
+	t.eachMember(p, func(m *node) { seen[m.shown] = true })
+	for _, s := range [...]State{StateStopping, StateBackoff, StateStarting, StateWaiting, StateRunning, StateFailed, StateExited} {
+		if seen[s] {
+			if s == StateWaiting {
+				return StateStarting
+			}
+			return s
+		}
+	}
+	return StateStopped
+}
+
+// why returns what to tell people of the state of n.
+func (t *Tree) why(n *node) Cause {
+	switch {
+	case n.shown == StateWaiting && n.waitFor != 0:
+		return Cause{Kind: CauseOrder, Node: t.nodes[n.waitFor].name}
+	case n.shown == StateWaiting && n.body == leaving:
+		return Cause{Kind: CauseLeft}
+	case t.shutdown && n.rest == wanted:
+		return t.ending
+	case n.cause == nil:
+		return Cause{}
+	}
+	return *n.cause
+}
+
+// show takes note of a new state of n, and of anything else that readers see.
+func (t *Tree) show(n *node) {
+	s := n.shown
+	if n.isGroup() {
+		s = t.groupState(n)
+	} else {
+		s = t.state(n)
+		if p := &t.nodes[n.parent]; p.touched && p.group.Strategy.Ordered() {
+			n.touched = true // it shows the budget of its group
+		}
+	}
+	if s == n.shown && !n.touched {
+		return
+	}
+	if s != n.shown {
+		t.noteState(n, s, nil, n.pid)
+	}
+	n.touched, n.view = false, nil
+	t.version++
+}
+
+// noteState records that n enters state s.
+func (t *Tree) noteState(n *node, s State, exit *Exit, pid int) {
+	from := n.shown
+	n.shown = s
+	t.stirred = true
+	if n.isGroup() {
+		return // what befell it was noted when it was decided
+	}
+	cause := t.why(n)
+	t.note(Note{Type: NoteState, Process: n.name, From: from.String(), To: s.String(), Cause: cause, PID: pid, Exit: exit, By: cause.By})
+}
+
+// noteExit records the end of a run, whatever the next state: each is told
+// once.
+func (t *Tree) noteExit(n *node, pid int) {
+	t.noteState(n, t.state(n), n.lastExit, pid)
+}
+
+func (t *Tree) note(n Note) {
+	t.seq++
+	n.Seq, n.At = t.seq, t.now
+	t.do(n)
+}
+
+// Version grows whenever View would return something else.
+func (t *Tree) Version() uint64 { return t.version }
+
+// View appends what can be known of each node, but for the root, in preorder.
+// Nodes that did not change since the last call are the same values.
+func (t *Tree) View(dst []*Node) []*Node {
+	for i := 1; i < len(t.nodes); i++ {
+		n := &t.nodes[i]
+		if n.view == nil {
+			n.view = t.viewOf(n)
+		}
+		dst = append(dst, n.view)
+	}
+	return dst
+}
+
+func (t *Tree) viewOf(n *node) *Node {
+	v := &Node{
+		ID: n.id, Name: n.name, Group: t.nodes[n.parent].name, IsGroup: n.isGroup(),
+		State: n.shown, Cause: t.why(n), PID: n.pid, Run: n.run, Ready: n.ready, StartedAt: n.startedAt,
+		LastExit: n.lastExit, TotalRestarts: n.total, Failures: n.failures, Orders: n.orders,
+	}
+	v.Reason = v.Cause.String()
+	payer := t.paying(n)
+	if n.isGroup() {
+		v.Strategy = n.group.Strategy
+		v.HasBudget = v.Strategy.Ordered() || n.group.Restart != nil
+		payer = n
+	} else {
+		v.HasBudget = true
+		v.Process = n.proc
+	}
+	v.Budget, v.Limit = payer.budget.Clone(), payer.limit()
+	if n.shown == StateWaiting && n.waitFor != 0 {
+		v.WaitingOn = []string{t.nodes[n.waitFor].name}
+	}
+	if n.shown == StateBackoff && n.nextFrom > 0 {
+		v.NextStartAt = n.nextFrom
+	}
+	return v
+}

@@ -1,0 +1,405 @@
+package tree
+
+import (
+	"time"
+
+	"gosup/policy"
+	"gosup/spec"
+)
+
+const (
+	// killRepeat is how often a SIGKILL is sent again to what does not die of
+	// it, stuck in the kernel as it may be.
+	killRepeat = 5 * time.Second
+	// killGrace is how long a shutdown waits for what it had to kill.
+	killGrace = 2 * time.Second
+	// busyRetry and busyLimit pace the retries of a program whose file is
+	// being written: such a start is tried again, within a second.
+	busyRetry = 20 * time.Millisecond
+	busyLimit = time.Second
+)
+
+// Tree is the state of all processes and groups.
+type Tree struct {
+	nodes  []node // preorder; nodes[0] is the root
+	index  map[NodeID]int32
+	lastID NodeID
+
+	random uint64 // state of the generator that jitter draws from
+	now    Time   // of the Step under way, or the last
+	next   Time   // when Step is due again
+	seq    uint64 // of the last note
+	out    []Effect
+
+	shutdown bool
+	urgency  Urgency
+	ending   Cause // why it ends
+	exitCode int
+	deadline Time // of the shutdown: what is left then is killed
+	exited   bool // Exiting was sent
+	timeout  time.Duration
+	version  uint64
+	stirred  bool // the state of some process is new in this Step
+	removed  bool // nodes without a definition wait for their end
+}
+
+// rest is what was decided about a process that does not run, or should not.
+type rest uint8
+
+const (
+	wanted  rest = iota // it should run
+	stopped             // a person said so, or it was never asked to run
+	over                // its policy asks for no more
+	failed              // permanently stopped
+)
+
+// body is what exists of a process.
+type body uint8
+
+const (
+	absent   body = iota
+	spawning      // a Start is out
+	alive
+	leaving // the first process has ended, descendants have not
+)
+
+// node is a process or a group.
+type node struct {
+	id      NodeID
+	parent  int32 // index; -1 for the root
+	end     int32 // one past the last descendant
+	name    string
+	proc    *spec.Process // of a process
+	group   *spec.Group   // of a group
+	removed bool          // no longer defined: it goes when it is down
+
+	// What was decided.
+	rest      rest
+	cycle     bool // must be down once before it may run again
+	auto      bool // its next start is an automatic restart
+	notBefore Time // of the next start; for a group, of any start in it
+	cause     *Cause
+	budget    policy.Budget
+	total     uint64
+	failures  uint64
+	orders    uint64
+
+	// The run.
+	body      body
+	planned   bool // the end of this run was ordered
+	ready     bool
+	step      int  // rungs of the stop ladder climbed; past the last one is SIGKILL
+	deadline  Time // of the rung
+	busySince Time // since when starts find the program's file busy
+	run       uint64
+	pid       int
+	startedAt Time
+	lastExit  *Exit
+
+	// Groups.
+	failed     bool
+	restarting bool // all marked members go down before any starts again
+	cycling    bool // some member is marked
+
+	// Of the settle under way.
+	must     bool  // must be down
+	down     bool  // nothing of it exists
+	up       bool  // all in it that should run is ready
+	good     bool  // its budget's clock runs
+	late     bool  // group: a later member must go down and is not
+	open     bool  // group: members may start, as far as those above say
+	hold     Time  // group: the latest notBefore from here up
+	block    int32 // ordered group: the first member that is not up; 0 for none
+	waitFor  int32 // process: the node whose turn comes first; 0 for none
+	nextFrom Time  // process: the start it is waiting for; 0 for none
+
+	shown   State
+	touched bool // something that View tells has changed
+	view    *Node
+}
+
+func (n *node) isGroup() bool { return n.group != nil }
+
+// New returns the tree of a definition, everything in it down. Nothing starts
+// before the first Step. The seed decides what jitter draws.
+func New(s *spec.Tree, seed uint64) *Tree {
+	t := &Tree{random: seed, timeout: s.Supervisor.ShutdownTimeout, index: map[NodeID]int32{}}
+	t.nodes = t.lay(nil, &s.Root, -1)
+	t.reindex()
+	t.version = 1
+	return t
+}
+
+// lay appends group g and all below it in preorder.
+func (t *Tree) lay(nodes []node, g *spec.Group, parent int32) []node {
+	i := int32(len(nodes))
+	t.lastID++
+	nodes = append(nodes, node{id: t.lastID, parent: parent, name: g.Name, group: g, touched: true})
+	for _, m := range g.Members {
+		if m.Group != nil {
+			nodes = t.lay(nodes, m.Group, i)
+			continue
+		}
+		nodes = append(nodes, t.process(m.Process, i))
+		nodes[len(nodes)-1].end = int32(len(nodes))
+	}
+	nodes[i].end = int32(len(nodes))
+	return nodes
+}
+
+// process returns a new node for a process that has never run.
+func (t *Tree) process(p *spec.Process, parent int32) node {
+	t.lastID++
+	n := node{id: t.lastID, parent: parent, name: p.Name, proc: p, touched: true}
+	if p.Autostart {
+		n.cause = &Cause{Kind: CauseAutostart}
+	} else {
+		n.rest = stopped
+		n.cause = &Cause{Kind: CauseNoAutostart}
+	}
+	n.shown = StateStopped
+	return n
+}
+
+func (t *Tree) reindex() {
+	clear(t.index)
+	for i := range t.nodes {
+		t.index[t.nodes[i].id] = int32(i)
+	}
+}
+
+// Step tells the tree what happened up to now, in order, and appends to out
+// what is to be done. It is the only way to change the tree. Time never goes
+// back: a now before the last one counts as the last one.
+func (t *Tree) Step(now Time, events []Event, out []Effect) []Effect {
+	t.now = max(now, t.now)
+	t.out = out
+	for _, e := range events {
+		t.record(e)
+	}
+	t.settle()
+	out, t.out = t.out, nil
+	return out
+}
+
+// Next returns when Step is due with no event, and false if nothing is
+// awaited.
+func (t *Tree) Next() (Time, bool) {
+	return t.next, t.next != policy.Never
+}
+
+// Shutdown reports whether the daemon is on its way out.
+func (t *Tree) Shutdown() bool { return t.shutdown }
+
+func (t *Tree) record(e Event) {
+	switch e := e.(type) {
+	case Started:
+		if n := t.runOf(e.Node, e.Run); n != nil && n.body == spawning {
+			t.started(n, e.PID)
+		}
+	case StartFailed:
+		if n := t.runOf(e.Node, e.Run); n != nil && n.body == spawning {
+			t.startFailed(n, e)
+		}
+	case Exited:
+		if n := t.runOf(e.Node, e.Run); n != nil && n.body == alive {
+			t.ended(n, e)
+		}
+	case Gone:
+		if n := t.runOf(e.Node, e.Run); n != nil && n.body == leaving {
+			t.vanished(n)
+		}
+	case Asked:
+		t.asked(e)
+	case Shutdown:
+		t.shutDown(e)
+	case Reloaded:
+		t.reload(e)
+	}
+}
+
+// runOf returns the node of a run, or nil if that run is over.
+func (t *Tree) runOf(id NodeID, run uint64) *node {
+	i, ok := t.index[id]
+	if !ok || t.nodes[i].run != run {
+		return nil
+	}
+	return &t.nodes[i]
+}
+
+func (t *Tree) indexOf(n *node) int32 { return t.index[n.id] }
+
+// doomed reports whether n has to go down, for whatever reason: its end is
+// then no failure.
+func (t *Tree) doomed(n *node) bool {
+	if n.rest != wanted || t.shutdown {
+		return true
+	}
+	for ; ; n = &t.nodes[n.parent] {
+		if n.cycle {
+			return true
+		}
+		if n.parent < 0 {
+			return false
+		}
+	}
+}
+
+func (t *Tree) started(n *node, pid int) {
+	n.body, n.pid, n.startedAt, n.ready = alive, pid, t.now, true
+	n.busySince = 0
+	n.touched = true
+}
+
+func (t *Tree) startFailed(n *node, e StartFailed) {
+	n.body = absent
+	n.touched = true
+	doomed := t.doomed(n)
+	if e.Busy && !doomed {
+		if n.busySince == 0 {
+			n.busySince = t.now
+		}
+		if t.now.Sub(n.busySince) < busyLimit {
+			n.notBefore = t.now.Add(busyRetry)
+			n.cause = &Cause{Kind: CauseBusy, Text: e.Why}
+			return
+		}
+	}
+	n.busySince = 0
+	n.lastExit = &Exit{Code: -1, At: t.now, Cause: NotStarted}
+	if !doomed {
+		n.failures++
+		cause := &Cause{Kind: CauseStart, Text: e.Why}
+		n.rest, n.cause = failed, cause
+		if n.proc.Restart.Policy.Wants(false) {
+			n.rest = wanted
+			t.fail(n, t.now, cause, 0)
+		}
+	}
+	t.noteExit(n, 0)
+}
+
+func (t *Tree) ended(n *node, e Exited) {
+	exit := e.Exit
+	doomed := t.doomed(n) || n.step > 0
+	if doomed {
+		exit.Cause = Stopped
+	}
+	n.lastExit = &exit
+	n.ready, n.startedAt, n.touched = false, 0, true
+	n.planned = n.step > 0
+	pid := n.pid
+	n.pid = 0
+	n.body = absent
+	if e.Left && n.proc.Stop.Kill != spec.KillProcess {
+		n.body = leaving
+		t.chase(n)
+	} else {
+		n.step = 0
+	}
+	cause := &Cause{Kind: CauseExit, Exit: exit}
+	if !doomed {
+		t.judge(n, &exit, cause)
+	}
+	t.noteExit(n, pid)
+}
+
+// chase goes after what a run has left behind: with the signal of the stop
+// under way, which its descendants may not have had, or with SIGKILL.
+func (t *Tree) chase(n *node) {
+	if steps := n.proc.Stop.Steps; n.step > 0 && n.step <= len(steps) {
+		t.signal(n, steps[n.step-1].Signal)
+		return
+	}
+	t.kill(n)
+}
+
+func (t *Tree) vanished(n *node) {
+	n.body, n.step, n.touched = absent, 0, true
+	n.planned = false
+}
+
+// judge decides what follows from an end that nobody ordered.
+func (t *Tree) judge(n *node, exit *Exit, cause *Cause) {
+	r := &n.proc.Restart
+	success := exit.Signal == 0 && r.Success(exit.Code)
+	n.budget.Ran(exit.Ran, r.Limit)
+	if success && n.proc.Type == spec.Oneshot {
+		n.rest, n.cause = over, cause
+		return
+	}
+	if !success {
+		n.failures++
+	}
+	rule := ruleFor(r.OnExit, exit)
+	wants := r.Policy.Wants(success)
+	switch {
+	case rule.Never && !success:
+		n.rest, n.cause = failed, &Cause{Kind: CauseOnExit, Before: cause}
+	case wants && !rule.Never:
+		t.fail(n, exit.At, cause, rule.Delay)
+	case n.proc.Type == spec.Oneshot:
+		n.rest, n.cause = failed, &Cause{Kind: CausePolicy, Before: cause}
+	default:
+		n.rest, n.cause = over, cause
+	}
+}
+
+// ruleFor returns what on_exit says of an end; the zero rule says nothing.
+// Out of memory comes before the signal that it was done with.
+func ruleFor(rules []spec.ExitRule, exit *Exit) (found spec.ExitRule) {
+	for _, r := range rules {
+		if exit.OOM && r.Class == "oom" {
+			return r
+		}
+		if exit.Matches(r.Class) {
+			found = r
+		}
+	}
+	return found
+}
+
+// shutDown begins the end of the daemon, or hurries it.
+func (t *Tree) shutDown(e Shutdown) {
+	if !t.shutdown {
+		t.end(0, Cause{Kind: CauseShutdown, By: e.By, Text: e.Why})
+	}
+	t.hurry(e.Urgency)
+}
+
+// end begins an orderly shutdown after which the daemon ends with code.
+func (t *Tree) end(code int, cause Cause) {
+	if t.shutdown {
+		return
+	}
+	t.shutdown, t.exitCode, t.ending = true, code, cause
+	t.deadline = t.now.Add(t.timeout)
+	t.note(Note{Type: NoteDaemon, To: "stopping", Cause: cause, By: cause.By, Detail: cause.Text})
+	t.version++
+}
+
+// hurry raises the urgency of the shutdown under way. Stops that have begun
+// are due for their next rung at once.
+func (t *Tree) hurry(u Urgency) {
+	if u <= t.urgency {
+		return
+	}
+	t.urgency = u
+	if u == AtOnce {
+		t.deadline = min(t.deadline, t.now)
+	}
+	for i := range t.nodes {
+		if n := &t.nodes[i]; n.step > 0 && n.step <= len(n.proc.Stop.Steps) {
+			n.deadline = t.now
+		}
+	}
+}
+
+// draw returns 64 random bits (splitmix64, Steele et al. 2014).
+func (t *Tree) draw() uint64 {
+	t.random += 0x9e3779b97f4a7c15
+	z := t.random
+	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+	z = (z ^ z>>27) * 0x94d049bb133111eb
+	return z ^ z>>31
+}
