@@ -11,7 +11,7 @@
 //	          (who,                  (method, path,            (snapshots,
 //	           how many)              access)                   wishes)
 //
-// The entry points are Listen and NewServer for the daemon and New for
+// The entry points are Listen and NewServer for the daemon and NewClient for
 // clients. The server's goroutines are its own; it calls the Supervisor from
 // any number of them at once.
 package control

@@ -1,0 +1,166 @@
+package control
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"gosup/tree"
+)
+
+// ActionRequest is the body of the requests under /v1/actions.
+type ActionRequest struct {
+	Names          []string `json:"names"`                     // as gosup ctl takes them
+	Signal         string   `json:"signal,omitempty"`          // "HUP", "SIGHUP" or "1"; of signal alone
+	Reason         string   `json:"reason,omitempty"`          // the person's words, for the history
+	TimeoutSeconds float64  `json:"timeout_seconds,omitempty"` // how long to wait; 0: a day
+	NoWait         bool     `json:"no_wait,omitempty"`         // answer as soon as it is on its way
+}
+
+// Outcome is what came of an action for one process.
+type Outcome string
+
+// The outcomes. The first three are successes.
+const (
+	OutcomeDone      Outcome = "done"
+	OutcomeUnchanged Outcome = "unchanged" // it was so already
+	OutcomeAccepted  Outcome = "accepted"  // nobody waited for it
+	OutcomeFailed    Outcome = "failed"
+	OutcomeOvertaken Outcome = "overtaken" // a later wish came in between
+	OutcomeTimeout   Outcome = "timeout"   // it goes on, but not within the time
+)
+
+// OK reports whether the outcome is a success.
+func (o Outcome) OK() bool {
+	return o == OutcomeDone || o == OutcomeUnchanged || o == OutcomeAccepted
+}
+
+// ActionResult is what an action did to one process.
+type ActionResult struct {
+	Name    string  `json:"name"`
+	Outcome Outcome `json:"outcome"`
+	State   string  `json:"state"` // afterwards; "" if it is no more
+	PID     int     `json:"pid"`   // afterwards; 0 if none
+	Message string  `json:"message"`
+}
+
+// ActionAnswer is the answer to a request under /v1/actions. That it is given
+// means that the names were good; whether it worked is in the results.
+type ActionAnswer struct {
+	Results []ActionResult `json:"results"` // in tree order
+}
+
+// ShutdownRequest is the body of POST /v1/shutdown.
+type ShutdownRequest struct {
+	Urgency string `json:"urgency,omitempty"` // orderly (the default), quick, at_once
+	Reason  string `json:"reason,omitempty"`
+}
+
+// askTimeout is for a wish that nobody waits for to come true.
+const askTimeout = 10 * time.Second
+
+func (s *Server) start(w http.ResponseWriter, r *http.Request) error {
+	return s.act(w, r, tree.AskStart)
+}
+
+func (s *Server) stop(w http.ResponseWriter, r *http.Request) error {
+	return s.act(w, r, tree.AskStop)
+}
+
+func (s *Server) restart(w http.ResponseWriter, r *http.Request) error {
+	return s.act(w, r, tree.AskRestart)
+}
+
+func (s *Server) signal(w http.ResponseWriter, r *http.Request) error {
+	return s.act(w, r, tree.AskSignal)
+}
+
+// act does what start, stop, restart and signal have in common: ask, wait for
+// what was asked, answer.
+func (s *Server) act(w http.ResponseWriter, r *http.Request, verb tree.Verb) error {
+	req, err := parseAction(r, verb)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), askTimeout)
+	if !req.noWait {
+		cancel()
+		if ctx, cancel, err = s.stay(w, r, req.timeout); err != nil {
+			return err
+		}
+	}
+	defer cancel()
+	req.asked.By = clientOf(r.Context()).peer.String()
+	ans, err := s.sup.Ask(ctx, req.asked)
+	if err != nil {
+		return ended(err)
+	}
+	if ans.Err != nil {
+		return ans.Err
+	}
+	watch := newWatch(verb, ans.Results, req.noWait)
+	snap := s.sup.Snapshot()
+	for !watch.see(snap) {
+		next, err := s.sup.Changed(ctx, snap.Version)
+		if err != nil {
+			watch.giveUp(snap, err, req.timeout)
+			break
+		}
+		snap = next
+	}
+	return s.answer(w, ActionAnswer{Results: watch.results})
+}
+
+// action is a parsed ActionRequest.
+type action struct {
+	asked   tree.Asked
+	timeout time.Duration
+	noWait  bool
+}
+
+func parseAction(r *http.Request, verb tree.Verb) (action, error) {
+	var req ActionRequest
+	if err := decode(r, &req); err != nil {
+		return action{}, err
+	}
+	a := action{
+		asked:   tree.Asked{Verb: verb, Names: req.Names, Why: req.Reason},
+		timeout: maxWait,
+		noWait:  req.NoWait || verb == tree.AskSignal,
+	}
+	if len(req.Names) == 0 {
+		return a, problemf(CodeBadRequest, `use "all" for every process`, "no names were given")
+	}
+	switch sec := req.TimeoutSeconds; {
+	case sec < 0:
+		return a, problemf(CodeBadRequest, "", "timeout_seconds is negative")
+	case sec > 0 && sec < maxWait.Seconds():
+		a.timeout = time.Duration(sec * float64(time.Second))
+	}
+	switch {
+	case verb == tree.AskSignal:
+		n, err := ParseSignal(req.Signal)
+		if err != nil {
+			return a, problemf(CodeBadRequest, "", "%s", err)
+		}
+		a.asked.Signal = n
+	case req.Signal != "":
+		return a, problemf(CodeBadRequest, "", "%s takes no signal", verb)
+	}
+	return a, nil
+}
+
+func (s *Server) shutdown(w http.ResponseWriter, r *http.Request) error {
+	var req ShutdownRequest
+	if err := decode(r, &req); err != nil {
+		return err
+	}
+	urgencies := map[string]tree.Urgency{"": tree.Orderly, "orderly": tree.Orderly, "quick": tree.Quick, "at_once": tree.AtOnce}
+	u, ok := urgencies[req.Urgency]
+	if !ok {
+		return problemf(CodeBadRequest, "use orderly, quick or at_once", "there is no urgency %q", req.Urgency)
+	}
+	s.sup.Shutdown(u, clientOf(r.Context()).peer.String(), req.Reason)
+	w.WriteHeader(http.StatusAccepted)
+	return nil
+}

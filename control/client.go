@@ -1,0 +1,296 @@
+package control
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Client talks to a daemon. Its errors are *Problem, or that of the context.
+// It holds no connection between calls; its methods may be called from any
+// goroutine.
+type Client struct {
+	socket string
+}
+
+// NewClient returns a client of the daemon that listens on a socket.
+func NewClient(socket string) *Client { return &Client{socket: socket} }
+
+// dialTimeout is for the daemon to accept: longer only if it is not running
+// its loop any more.
+const dialTimeout = 5 * time.Second
+
+// answerTimeout is for an answer that needs no waiting. A daemon that takes
+// longer is stopped or stuck.
+const answerTimeout = 10 * time.Second
+
+// Processes returns the status of the processes that the names mean, of all
+// without names.
+func (c *Client) Processes(ctx context.Context, names ...string) ([]Process, error) {
+	var out []Process
+	err := c.get(ctx, "/v1/processes", url.Values{"name": names}, &out)
+	return out, err
+}
+
+// Tree returns all groups and processes, a group before its members.
+func (c *Client) Tree(ctx context.Context) ([]Node, error) {
+	var out []Node
+	err := c.get(ctx, "/v1/tree", nil, &out)
+	return out, err
+}
+
+// Version returns what is known of the daemon itself.
+func (c *Client) Version(ctx context.Context) (Version, error) {
+	var out Version
+	err := c.get(ctx, "/v1/version", nil, &out)
+	return out, err
+}
+
+// Wait waits until all processes that the names mean are in a state, one of
+// WaitStates, and returns their status. The code of the error is
+// CodeNotInTime if that takes longer than timeout; 0 is no limit but the
+// server's.
+func (c *Client) Wait(ctx context.Context, state string, timeout time.Duration, names ...string) ([]Process, error) {
+	if timeout <= 0 {
+		timeout = maxWait
+	}
+	q := url.Values{"name": names, "for": {state}, "timeout": {timeout.String()}}
+	var out []Process
+	err := c.call(ctx, request{method: http.MethodGet, path: "/v1/wait", query: q, waits: timeout}, &out)
+	return out, err
+}
+
+// Act has an action done: start, stop, restart or signal. Whether it worked is
+// in the results, one for each process that the names mean.
+func (c *Client) Act(ctx context.Context, verb string, req ActionRequest) ([]ActionResult, error) {
+	var out ActionAnswer
+	waits := time.Duration(req.TimeoutSeconds * float64(time.Second))
+	if waits == 0 {
+		waits = maxWait
+	}
+	if req.NoWait || verb == "signal" {
+		waits = 0
+	}
+	err := c.post(ctx, "/v1/actions/"+verb, waits, req, &out)
+	return out.Results, err
+}
+
+// Shutdown asks the daemon to end. It returns as soon as that is on its way.
+func (c *Client) Shutdown(ctx context.Context, req ShutdownRequest) error {
+	return c.post(ctx, "/v1/shutdown", 0, req, nil)
+}
+
+// EventsRequest says which events are wanted.
+type EventsRequest struct {
+	Since  string // a number of an event or a duration; "" for all that are kept
+	Last   int    // of those kept, at most so many; -1: all
+	Follow bool
+	Names  []string
+}
+
+// Events calls each with every event, as the JSON line that the server sent,
+// and ends with its first error, or nil at the end of the stream.
+func (c *Client) Events(ctx context.Context, req EventsRequest, each func(line []byte) error) error {
+	q := url.Values{"name": req.Names}
+	if req.Since != "" {
+		q.Set("since", req.Since)
+	}
+	if req.Last >= 0 {
+		q.Set("n", fmt.Sprint(req.Last))
+	}
+	if req.Follow {
+		q.Set("follow", "true")
+	}
+	return c.lines(ctx, "/v1/events", q, each)
+}
+
+func (c *Client) lines(ctx context.Context, path string, q url.Values, each func(line []byte) error) error {
+	body, err := c.open(ctx, request{method: http.MethodGet, path: path, query: q})
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	body.conn.SetReadDeadline(time.Time{}) // it may be quiet for as long as it likes
+	r := bufio.NewReaderSize(body, 64<<10)
+	for {
+		line, err := readLine(r)
+		if len(line) > 0 {
+			if err := each(line); err != nil {
+				return err
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return cut(ctx, err)
+		}
+	}
+}
+
+// readLine returns the next line without its end. Lines of any length pass.
+func readLine(r *bufio.Reader) ([]byte, error) {
+	line, err := r.ReadSlice('\n')
+	if errors.Is(err, bufio.ErrBufferFull) {
+		line = bytes.Clone(line)
+		for errors.Is(err, bufio.ErrBufferFull) {
+			var more []byte
+			more, err = r.ReadSlice('\n')
+			line = append(line, more...)
+		}
+	}
+	return bytes.TrimSuffix(line, []byte{'\n'}), err
+}
+
+// request is one request of a client.
+type request struct {
+	method string
+	path   string
+	query  url.Values
+	body   []byte
+	waits  time.Duration // how long the server may take before it answers
+}
+
+func (c *Client) get(ctx context.Context, path string, q url.Values, out any) error {
+	return c.call(ctx, request{method: http.MethodGet, path: path, query: q}, out)
+}
+
+func (c *Client) post(ctx context.Context, path string, waits time.Duration, in, out any) error {
+	b, err := json.Marshal(in)
+	if err != nil {
+		return problemf(CodeBadRequest, "", "%s", err)
+	}
+	return c.call(ctx, request{method: http.MethodPost, path: path, body: b, waits: waits}, out)
+}
+
+func (c *Client) call(ctx context.Context, r request, out any) error {
+	body, err := c.open(ctx, r)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	b, err := io.ReadAll(body)
+	if err != nil {
+		return cut(ctx, err)
+	}
+	if out == nil {
+		return nil
+	}
+	if err := json.Unmarshal(b, out); err != nil {
+		return problemf(CodeBroken, "", "the answer on %s makes no sense: %s", c.socket, err)
+	}
+	return nil
+}
+
+// open sends a request and returns the body of the answer, if that is a
+// success. Closing the body, or the end of ctx, closes the connection.
+//
+// The request is written by hand to a connection of its own rather than
+// through http.Transport: an answer that comes before the request was read is
+// seen even when writing failed, and nothing outlives the call.
+func (c *Client) open(ctx context.Context, r request) (*answerBody, error) {
+	conn, err := dialAt(c.socket, dialTimeout)
+	if err != nil {
+		return nil, c.unreachable(err)
+	}
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	body := &answerBody{conn: conn, stop: stop}
+	conn.SetDeadline(time.Now().Add(r.waits + answerTimeout))
+	u := url.URL{Scheme: "http", Host: "gosup", Path: r.path, RawQuery: r.query.Encode()}
+	req, err := http.NewRequest(r.method, u.String(), bytes.NewReader(r.body))
+	if err != nil {
+		body.Close()
+		return nil, problemf(CodeBadRequest, "", "%s", err)
+	}
+	req.Close = true
+	req.Header.Set("User-Agent", "gosup")
+	if r.body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	writeErr := req.Write(conn)
+	resp, err := http.ReadResponse(bufio.NewReader(conn), req)
+	if err != nil {
+		body.Close()
+		if writeErr != nil {
+			err = writeErr
+		}
+		return nil, c.noAnswer(ctx, err)
+	}
+	body.Reader = resp.Body
+	if resp.StatusCode >= 300 {
+		defer body.Close()
+		return nil, problemOf(resp)
+	}
+	return body, nil
+}
+
+// answerBody is a body that takes its connection with it.
+type answerBody struct {
+	io.Reader
+	conn net.Conn
+	stop func() bool
+}
+
+func (b *answerBody) Close() error {
+	b.stop()
+	return b.conn.Close()
+}
+
+// problemOf reads the problem that an answer is.
+func problemOf(resp *http.Response) *Problem {
+	b, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+	p := &Problem{}
+	if err != nil || json.Unmarshal(b, p) != nil || p.Code == "" {
+		return problemf(CodeBroken, "", "answered %s: %s", resp.Status, strings.TrimSpace(string(b)))
+	}
+	return p
+}
+
+// unreachable says why nobody could be asked.
+func (c *Client) unreachable(err error) *Problem {
+	const start = "start it with gosup run, or name its socket with --socket"
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return problemf(CodeUnreachable, start, "no gosup answers: there is no socket %s", c.socket)
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return problemf(CodeUnreachable, start, "no gosup answers on %s: it is not running any more", c.socket)
+	case errors.Is(err, fs.ErrPermission):
+		return problemf(CodeForbidden, "ask as root or as the user who runs gosup", "socket %s: permission denied", c.socket)
+	default:
+		return problemf(CodeUnreachable, start, "no gosup answers on %s: %s", c.socket, err)
+	}
+}
+
+// noAnswer is the error of a connection that ended before the answer.
+func (c *Client) noAnswer(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return problemf(CodeUnreachable, "is it stopped?", "gosup does not answer on %s", c.socket)
+	}
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
+		return problemf(CodeUnreachable, "it is ending, or has too many clients: try again", "gosup closed the connection on %s without an answer", c.socket)
+	}
+	return problemf(CodeBroken, "is this a socket of gosup?", "no sensible answer on %s: %s", c.socket, err)
+}
+
+// cut is the error of an answer that broke off.
+func cut(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return problemf(CodeUnreachable, "gosup has ended, or what it sent was not read for too long", "the answer broke off: %s", err)
+}

@@ -1,0 +1,212 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"gosup/policy"
+	"gosup/spec"
+	"gosup/tree"
+)
+
+// boot is the wall time at which the clock of a fake stood at 0.
+var boot = time.Date(2026, 11, 23, 6, 0, 0, 0, time.UTC)
+
+// fake is a Supervisor over snapshots that the test makes by hand.
+type fake struct {
+	mu      sync.Mutex
+	now     tree.Time
+	snap    *tree.Snapshot
+	changed chan struct{} // closed and replaced by every change
+	notes   []tree.Noted
+	forgot  uint64 // notes up to this one are no longer kept
+	asked   []tree.Asked
+	answer  func(tree.Asked) tree.Answer
+	shut    []tree.Shutdown
+}
+
+func newFake(nodes ...*tree.Node) *fake {
+	f := &fake{now: tree.Time(100 * time.Second), changed: make(chan struct{})}
+	f.snap = &tree.Snapshot{Version: 1, Nodes: nodes}
+	f.answer = func(tree.Asked) tree.Answer { return tree.Answer{} }
+	return f
+}
+
+func (f *fake) update(change func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	change()
+	close(f.changed)
+	f.changed = make(chan struct{})
+}
+
+// publish replaces the snapshot.
+func (f *fake) publish(nodes ...*tree.Node) {
+	f.update(func() { f.snap = &tree.Snapshot{Version: f.snap.Version + 1, Nodes: nodes} })
+}
+
+func (f *fake) note(n tree.Note) {
+	f.update(func() {
+		n.Seq = f.forgot + uint64(len(f.notes)) + 1
+		n.At = f.now
+		f.notes = append(f.notes, tree.Noted{Note: n, Wall: f.Wall(n.At)})
+	})
+}
+
+func (f *fake) Snapshot() *tree.Snapshot {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.snap
+}
+
+func (f *fake) Changed(ctx context.Context, after uint64) (*tree.Snapshot, error) {
+	var snap *tree.Snapshot
+	err := f.until(ctx, func() bool { snap = f.snap; return snap.Version > after })
+	return snap, err
+}
+
+// until waits for a condition, which is looked at under the lock.
+func (f *fake) until(ctx context.Context, is func() bool) error {
+	for {
+		f.mu.Lock()
+		ok, changed := is(), f.changed
+		f.mu.Unlock()
+		if ok {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (f *fake) Ask(_ context.Context, a tree.Asked) (ans tree.Answer, err error) {
+	f.update(func() {
+		f.asked = append(f.asked, a)
+		ans = f.answer(a)
+	})
+	return ans, nil
+}
+
+func (f *fake) Shutdown(u tree.Urgency, by, why string) {
+	f.update(func() { f.shut = append(f.shut, tree.Shutdown{Urgency: u, By: by, Why: why}) })
+}
+
+func (f *fake) Events(since uint64) ([]tree.Noted, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	from := max(since, f.forgot) - f.forgot
+	return f.notes[min(from, uint64(len(f.notes))):], since < f.forgot
+}
+
+func (f *fake) EventsChanged(ctx context.Context, since uint64) error {
+	return f.until(ctx, func() bool { return f.forgot+uint64(len(f.notes)) > since })
+}
+
+func (f *fake) Now() tree.Time             { return f.now }
+func (f *fake) Wall(t tree.Time) time.Time { return boot.Add(time.Duration(t)) }
+func (f *fake) Name() string               { return "test" }
+func (f *fake) Started() tree.Time         { return tree.Time(time.Second) }
+
+// running returns a process that has been running for 10 s of the fake's time.
+func running(id tree.NodeID, name string) *tree.Node {
+	return &tree.Node{
+		ID: id, Name: name, Process: &spec.Process{Name: name, Restart: spec.Restart{SuccessCodes: []int{0}}},
+		State: tree.StateRunning, PID: 1000 + int(id), Run: 1, Ready: true, StartedAt: tree.Time(90 * time.Second),
+		HasBudget: true, Limit: policy.Limit{Max: 5, Within: time.Minute},
+	}
+}
+
+// in returns n in another state, with no run.
+func in(n *tree.Node, s tree.State, reason string) *tree.Node {
+	c := *n
+	c.State, c.Reason, c.PID, c.StartedAt, c.Ready = s, reason, 0, 0, false
+	return &c
+}
+
+// with returns a copy of n with a change.
+func with(n *tree.Node, change func(n *tree.Node)) *tree.Node {
+	c := *n
+	change(&c)
+	return &c
+}
+
+// world is a server with a fake behind it.
+type world struct {
+	*fake
+	socket string
+	server *Server
+}
+
+// serve starts a server that ends with the test.
+func serve(t *testing.T, f *fake, change ...func(*Options, *deadlines, *Socket)) *world {
+	t.Helper()
+	o := Options{
+		Version: "v0", Access: Access{UID: os.Getuid(), GID: -1},
+		Limits: LimitsFor(1 << 20), Log: slog.New(slog.DiscardHandler),
+	}
+	d := defaultDeadlines()
+	s := Socket{Path: filepath.Join(t.TempDir(), "gosup.sock"), Mode: 0o600, GID: -1}
+	for _, c := range change {
+		c(&o, &d, &s)
+	}
+	l, err := Listen(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{fake: f, socket: s.Path, server: newServer(f, o, d)}
+	done := make(chan error)
+	go func() { done <- w.server.Serve(l) }()
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		w.server.Close(ctx)
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return w
+}
+
+func (w *world) client() *Client { return NewClient(w.socket) }
+
+// dial opens a bare connection that ends with the test.
+func (w *world) dial(t *testing.T) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("unix", w.socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	conn.SetDeadline(time.Now().Add(20 * time.Second))
+	return conn
+}
+
+// soon returns a context for what should come at once.
+func soon(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// codeOf returns the code of a problem; "" of no error.
+func codeOf(t *testing.T, err error) Code {
+	t.Helper()
+	if err == nil {
+		return ""
+	}
+	var p *Problem
+	if !errors.As(err, &p) {
+		t.Fatalf("no problem but %T: %v", err, err)
+	}
+	return p.Code
+}
