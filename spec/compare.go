@@ -11,7 +11,7 @@ func (p *Process) SameRun(q *Process) bool {
 	a, b := *p, *q
 	for _, c := range []*Process{&a, &b} {
 		c.Description = ""
-		c.Autostart = false
+		c.Autostart, c.Essential = false, false
 		c.Restart = Restart{}
 		c.Stop = Stop{}
 		if c.Logs.Output != OutputNone && c.Logs.Output != OutputInherit {

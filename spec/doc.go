@@ -75,6 +75,7 @@ type Process struct {
 	Description string
 	Type        Type
 	Autostart   bool
+	Essential   bool     // when it ends for good, so does the daemon
 	Dir         string   // absolute
 	Env         []string // KEY=value, in effect order, the later wins; values are secrets
 	CleanEnv    bool     // inherit nothing but PATH

@@ -22,7 +22,7 @@ type HTTPProbe struct {
 	Headers        []Header      // sent in this order; Host sets the request's host
 	Status         []StatusRange // what a healthy answer has; at least one
 	DegradedStatus []StatusRange // what a degraded answer has; looked at before Status
-	Body           string        // source of a regexp that the body must match; "" for none
+	Body           string        // source of a regexp that a healthy answer's body matches; "" for none
 	TLSSkipVerify  bool          // any certificate will do
 }
 

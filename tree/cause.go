@@ -42,7 +42,7 @@ const (
 	CauseOrder                 // Node comes first
 	CauseLeft                  // what the last run left behind is still there
 	CauseBusy                  // the program's file is being written
-	CauseReady                 // it was started and is ready
+	CauseEssential             // Node was essential and has ended for good
 )
 
 // String says the cause in words.
@@ -74,6 +74,8 @@ func (c Cause) String() string {
 		return c.after(c.Text + " " + c.Node)
 	case CauseOrder:
 		return "waits for " + c.Node
+	case CauseEssential:
+		return c.after(c.Node + " is essential and has ended")
 	case CauseLeft:
 		return "waits for the end of what the last run left behind"
 	case CauseBusy:

@@ -35,6 +35,7 @@ type StartFailed struct {
 	Run  uint64
 	Why  string // "exec bin/web: no such file or directory"
 	Busy bool
+	Code int // what a shell would exit with: 127 for no such command, else 126
 }
 
 // Exited reports the end of a run's first process. The shell sends exactly
@@ -83,6 +84,7 @@ func (v Verb) String() string { return verbNames[v] }
 // those before.
 type Shutdown struct {
 	Urgency Urgency
+	Signal  int // in place of the first signal of each stop; 0 for none
 	By      string
 	Why     string
 }

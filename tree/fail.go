@@ -147,6 +147,7 @@ func (t *Tree) failGroup(p *node, cause *Cause) {
 		if n.rest == wanted {
 			n.rest = failed
 			n.cause = &Cause{Kind: CauseGroup, Node: p.name, Text: "failed with group", Before: cause}
+			t.mourn(n, 1)
 		}
 	}
 }

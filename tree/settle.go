@@ -116,6 +116,9 @@ func (t *Tree) climb(n *node) {
 		return
 	}
 	s := steps[n.step]
+	if n.step == 0 && t.farewell != 0 {
+		s.Signal = t.farewell
+	}
 	n.step++
 	n.deadline = t.now.Add(s.Wait)
 	if t.urgency == Quick {
@@ -339,6 +342,19 @@ func (n *node) limit() policy.Limit {
 }
 
 func (n *node) count(now Time) int { return n.budget.Count(now, n.limit()) }
+
+// ShellCode returns the exit code that a shell would show: 128+N for signal N.
+// An unknown code is 1: never a success.
+func (e *Exit) ShellCode() int {
+	switch {
+	case e.Signal != 0:
+		return 128 + e.Signal
+	case e.Code < 0:
+		return 1
+	default:
+		return e.Code
+	}
+}
 
 // Matches reports whether an exit is of a class that on_exit can name: an exit
 // code in decimal, a signal's name, or "oom".

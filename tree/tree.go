@@ -35,6 +35,7 @@ type Tree struct {
 	urgency  Urgency
 	ending   Cause // why it ends
 	exitCode int
+	farewell int  // what a shutdown puts in the place of the first signal of a stop; 0 for none
 	deadline Time // of the shutdown: what is left then is killed
 	exited   bool // Exiting was sent
 	timeout  time.Duration
@@ -275,6 +276,7 @@ func (t *Tree) startFailed(n *node, e StartFailed) {
 			n.rest = wanted
 			t.fail(n, t.now, cause, 0)
 		}
+		t.mourn(n, e.Code)
 	}
 	t.noteExit(n, 0)
 }
@@ -300,6 +302,7 @@ func (t *Tree) ended(n *node, e Exited) {
 	cause := &Cause{Kind: CauseExit, Exit: exit}
 	if !doomed {
 		t.judge(n, &exit, cause)
+		t.mourn(n, exit.ShellCode())
 	}
 	t.noteExit(n, pid)
 }
@@ -345,6 +348,13 @@ func (t *Tree) judge(n *node, exit *Exit, cause *Cause) {
 	}
 }
 
+// mourn ends the daemon with code if n is essential and has ended for good.
+func (t *Tree) mourn(n *node, code int) {
+	if n.proc.Essential && (n.rest == over || n.rest == failed) {
+		t.end(code, Cause{Kind: CauseEssential, Node: n.name, Before: n.cause})
+	}
+}
+
 // ruleFor returns what on_exit says of an end; the zero rule says nothing.
 // Out of memory comes before the signal that it was done with.
 func ruleFor(rules []spec.ExitRule, exit *Exit) (found spec.ExitRule) {
@@ -362,6 +372,7 @@ func ruleFor(rules []spec.ExitRule, exit *Exit) (found spec.ExitRule) {
 // shutDown begins the end of the daemon, or hurries it.
 func (t *Tree) shutDown(e Shutdown) {
 	if !t.shutdown {
+		t.farewell = e.Signal
 		t.end(0, Cause{Kind: CauseShutdown, By: e.By, Text: e.Why})
 	}
 	t.hurry(e.Urgency)

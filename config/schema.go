@@ -1,0 +1,90 @@
+package config
+
+import (
+	"encoding/json"
+	"strconv"
+	"strings"
+)
+
+// Schema is the part of JSON Schema (draft 2020-12) that describes a
+// configuration file.
+type Schema struct {
+	Dialect              string             `json:"$schema,omitempty"`
+	ID                   string             `json:"$id,omitempty"`
+	Title                string             `json:"title,omitempty"`
+	Ref                  string             `json:"$ref,omitempty"`
+	Description          string             `json:"description,omitempty"`
+	Type                 []string           `json:"type,omitempty"`
+	Enum                 []string           `json:"enum,omitempty"`
+	Pattern              string             `json:"pattern,omitempty"`
+	Minimum              *float64           `json:"minimum,omitempty"`
+	Maximum              *float64           `json:"maximum,omitempty"`
+	MinItems             *int               `json:"minItems,omitempty"`
+	Items                *Schema            `json:"items,omitempty"`
+	Properties           map[string]*Schema `json:"properties,omitempty"`
+	PatternProperties    map[string]*Schema `json:"patternProperties,omitempty"`
+	PropertyNames        *Schema            `json:"propertyNames,omitempty"`
+	AdditionalProperties *Schema            `json:"additionalProperties,omitempty"`
+	Not                  *Schema            `json:"not,omitempty"`
+	AnyOf                []*Schema          `json:"anyOf,omitempty"`
+	Default              json.RawMessage    `json:"default,omitempty"`
+	Defs                 map[string]*Schema `json:"$defs,omitempty"`
+}
+
+// JSONSchema returns the schema of a configuration file, with a line's end.
+// It cannot say all that Load checks; what it refuses, Load refuses.
+func JSONSchema() ([]byte, error) {
+	t := newTables()
+	root := t.file.section().schema()
+	root.Dialect = "https://json-schema.org/draft/2020-12/schema"
+	root.Title = "gosup configuration"
+	root.Defs = map[string]*Schema{
+		"expanded": {
+			Description: "A string with variables of gosup's environment, such as ${PORT:-8080}.",
+			Type:        []string{"string"}, Pattern: `\$\{`,
+		},
+	}
+	for _, s := range t.sections()[1:] {
+		root.Defs[s.name] = s.schema()
+	}
+	out, err := json.MarshalIndent(root, "", "  ")
+	if err != nil {
+		return nil, err
+	}
+	return append(out, '\n'), nil
+}
+
+// schema returns the schema of one mapping. An empty value is an empty mapping.
+func (s section) schema() *Schema {
+	nothing := &Schema{Not: &Schema{}}
+	out := &Schema{
+		Description:          plain(s.doc),
+		Type:                 []string{"object", "null"},
+		Properties:           map[string]*Schema{},
+		AdditionalProperties: nothing,
+	}
+	if s.prefix != "" {
+		out.PatternProperties = map[string]*Schema{"^" + s.prefix: {}}
+	}
+	for _, f := range s.fields {
+		key := *f.kind.schema
+		key.Description = plain(f.doc)
+		if f.kind.literal && f.def != "" {
+			key.Default = literal(f.def)
+		}
+		out.Properties[f.name] = &key
+	}
+	return out
+}
+
+// literal returns a default as JSON: numbers and truth values as they are,
+// all else as a string.
+func literal(def string) json.RawMessage {
+	if _, err := strconv.ParseFloat(def, 64); err == nil || def == "true" || def == "false" {
+		return json.RawMessage(def)
+	}
+	return json.RawMessage(strconv.Quote(def))
+}
+
+// plain removes the Markdown of a doc sentence.
+func plain(doc string) string { return strings.ReplaceAll(doc, "`", "") }

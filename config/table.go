@@ -1,0 +1,172 @@
+package config
+
+import (
+	"strings"
+)
+
+// key is one row of a table: a key that a mapping may have.
+type key[T any] struct {
+	name string
+	kind kind
+	def  string   // the default, as one would write it; "" for none
+	doc  string   // one or two sentences for the reference and the schema
+	aka  []string // what other tools call it; only ever a hint
+	set  func(r *reader, n node, to *T)
+}
+
+// table is everything that one kind of mapping may hold.
+type table[T any] struct {
+	name string // of the mapping in the reference and the schema
+	doc  string
+	keys []key[T]
+	// prefix, if not "", begins keys that are ignored.
+	prefix string
+}
+
+// places tells where each key of a mapping was last given.
+type places map[string]place
+
+// read sets in to what the mapping n says, and nothing else, so that several
+// mappings can be read one over the other. It notes in at where each key
+// stood.
+func (t *table[T]) read(r *reader, n node, to *T, at places) {
+	for _, p := range r.pairs(n, form{"a mapping", "with keys such as " + t.keys[0].name}) {
+		k := t.find(p.key)
+		switch {
+		case k != nil:
+			if at != nil {
+				at[k.name] = p.value.at
+			}
+			k.set(r, p.value, to)
+		case t.prefix != "" && strings.HasPrefix(p.key, t.prefix):
+		case r.first(p.at):
+			r.problem(p.at, "unknown key", t.suggestion(p.key, r.tables))
+		}
+	}
+}
+
+// first reports whether a place has not been asked about before: what several
+// aliases use is read as often, and a suggestion is dear.
+func (r *reader) first(at place) bool {
+	at.path = ""
+	if r.visited[at] {
+		return false
+	}
+	r.visited[at] = true
+	return len(r.found) < maxProblems
+}
+
+func (t *table[T]) find(name string) *key[T] {
+	for i := range t.keys {
+		if t.keys[i].name == name {
+			return &t.keys[i]
+		}
+	}
+	return nil
+}
+
+// suggestion says what may have been meant by an unknown key.
+func (t *table[T]) suggestion(word string, all *tables) string {
+	var names []string
+	for _, k := range t.keys {
+		names = append(names, k.name)
+	}
+	if near := nearest(word, names); near != "" {
+		return "did you mean " + near + "?"
+	}
+	for _, k := range t.keys {
+		if nearest(word, k.aka) != "" {
+			return "did you mean " + k.name + "?"
+		}
+	}
+	// A right key one level too high.
+	for _, k := range t.keys {
+		for _, inner := range all.fields(k.kind.ref) {
+			if inner.name == word {
+				return "did you mean " + k.name + "." + word + "?"
+			}
+		}
+	}
+	return "known here: " + strings.Join(names, ", ")
+}
+
+// field is what a row says to people and programs, without its setter.
+type field struct {
+	name string
+	kind kind
+	def  string
+	doc  string
+}
+
+func (t *table[T]) fields() []field {
+	out := make([]field, len(t.keys))
+	for i, k := range t.keys {
+		out[i] = field{k.name, k.kind, k.def, k.doc}
+	}
+	return out
+}
+
+// section is a table without its type: what the schema and the reference
+// need of it.
+type section struct {
+	name   string
+	doc    string
+	prefix string
+	fields []field
+}
+
+func (t *table[T]) section() section {
+	return section{t.name, t.doc, t.prefix, t.fields()}
+}
+
+// tables holds every table there is.
+type tables struct {
+	file         table[file]
+	supervisor   table[supervisor]
+	process      table[process]
+	restart      table[restart]
+	rule         table[rule]
+	stop         table[stop]
+	step         table[step]
+	logs         table[logs]
+	group        table[group]
+	groupRestart table[restart]
+}
+
+func newTables() *tables {
+	t := &tables{
+		file:       fileTable(),
+		supervisor: supervisorTable(),
+		process:    processTable(),
+		restart:    restartTable(),
+		rule:       ruleTable(),
+		stop:       stopTable(),
+		step:       stepTable(),
+		logs:       logsTable(),
+		group:      groupTable(),
+	}
+	t.groupRestart = groupRestartTable(t.restart)
+	return t
+}
+
+// sections returns all tables in the order of the reference.
+func (t *tables) sections() []section {
+	return []section{
+		t.file.section(), t.supervisor.section(), t.process.section(), t.restart.section(),
+		t.rule.section(), t.stop.section(), t.step.section(), t.logs.section(),
+		t.group.section(), t.groupRestart.section(),
+	}
+}
+
+// fields returns the rows of the table of a name; none for "".
+func (t *tables) fields(name string) []field {
+	if name == "" {
+		return nil
+	}
+	for _, s := range t.sections() {
+		if s.name == name {
+			return s.fields
+		}
+	}
+	return nil
+}

@@ -1,0 +1,423 @@
+package logs
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"gosup/spec"
+
+	"golang.org/x/sys/unix"
+)
+
+// logFile is one log file with what was rotated out of it. Streams share it,
+// those of one process or of several.
+type logFile struct {
+	p    *Pump
+	path string
+	base string
+	refs int         // streams; guarded by Pump.filesMu
+	many atomic.Bool // several streams write here, so that their lines could mix
+
+	mu      sync.Mutex // guards what follows; held over disk I/O
+	owner   Owner
+	cfg     spec.Logs
+	dir     *dir
+	fd      int // -1 while it is not open
+	dev     uint64
+	ino     uint64
+	size    int64
+	start   int64     // where the last line begins, if mid; else size
+	mid     bool      // the file ends within a line
+	checked time.Time // when the path was last seen to lead here
+	moved   bool      // it does no more, or a reopening was asked for
+	gen     uint64    // how often the live file was replaced
+
+	bad    error     // why nothing can be written; nil if it can
+	again  time.Time // when that is tried again
+	noRoll time.Time // rotation has failed and is not tried before this
+	lost   lost
+	skip   bool // the rest of a line of which the beginning was lost
+}
+
+// lost counts what was dropped and not yet told in the file.
+type lost struct {
+	bytes, lines int64
+	err          error
+}
+
+// checkEvery is how often a path is looked at while it is being written to.
+const checkEvery = time.Second
+
+// acquireFile gives the log file of a path, with its rotation set as in cfg,
+// and opens it if it is new. An error in that is kept and logged.
+func (p *Pump) acquireFile(path string, cfg spec.Logs, owner Owner) *logFile {
+	path = filepath.Clean(path)
+	p.filesMu.Lock()
+	f := p.files[path]
+	if f == nil {
+		f = &logFile{p: p, path: path, base: filepath.Base(path), fd: -1}
+		p.files[path] = f
+	}
+	f.refs++
+	f.many.Store(f.refs > 1)
+	p.filesMu.Unlock()
+
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.cfg, f.owner = cfg, owner
+	if f.fd < 0 {
+		now := time.Now()
+		if err := f.open(now); err != nil {
+			f.fail(err, now)
+		}
+	}
+	return f
+}
+
+// releaseFile gives a log file back.
+func (p *Pump) releaseFile(f *logFile) {
+	p.filesMu.Lock()
+	f.refs--
+	f.many.Store(f.refs > 1)
+	last := f.refs == 0
+	if last && p.files[f.path] == f {
+		delete(p.files, f.path)
+	}
+	p.filesMu.Unlock()
+	if last {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.tell(time.Now())
+		f.close()
+	}
+}
+
+// open opens the live file. The caller holds mu.
+func (f *logFile) open(now time.Time) error {
+	d, err := f.p.acquireDir(filepath.Dir(f.path))
+	if err != nil {
+		return err
+	}
+	fd, st, err := openLog(d.fd, f.base, f.owner, 0)
+	if err != nil {
+		f.p.releaseDir(d)
+		return &os.PathError{Op: "open log", Path: f.path, Err: err}
+	}
+	f.adopt(d, fd, st, now)
+	return nil
+}
+
+// adopt makes an open file the live one.
+func (f *logFile) adopt(d *dir, fd int, st *unix.Stat_t, now time.Time) {
+	f.dir, f.fd = d, fd
+	f.dev, f.ino = uint64(st.Dev), st.Ino
+	f.gen++
+	f.moved = false
+	f.checked = now
+	f.resize(st.Size)
+}
+
+// resize takes note of a size that is not of our own making.
+func (f *logFile) resize(size int64) {
+	f.size, f.start, f.mid = size, size, false
+	if size == 0 {
+		return
+	}
+	var last [1]byte
+	n, err := unix.Pread(f.fd, last[:], size-1)
+	f.mid = err == nil && n == 1 && last[0] != '\n'
+}
+
+// close closes the live file. The caller holds mu.
+func (f *logFile) close() {
+	if f.fd >= 0 {
+		unix.Close(f.fd)
+		f.p.releaseDir(f.dir)
+	}
+	f.fd, f.dir = -1, nil
+}
+
+// reopen has the file opened again by its name, at a line's end.
+func (f *logFile) reopen() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.moved = true
+	f.again = time.Time{}
+	if f.mid && f.fd >= 0 {
+		return
+	}
+	now := time.Now()
+	f.close()
+	if err := f.open(now); err != nil {
+		f.fail(err, now)
+	}
+}
+
+// append writes the beginning of a chunk in the stream's format and returns how
+// much that was: at least 1, unless the error is errStalled. What a full disk
+// does not take is dropped or stalled as configured.
+func (f *logFile) append(s *stream, k *kit, data []byte, now time.Time) (int, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.bad != nil && now.Before(f.again) && !f.blocks(f.bad) {
+		return f.drop(s, k, data, now), nil
+	}
+	if err := f.ready(now); err != nil {
+		return f.refuse(s, k, data, now, err)
+	}
+	if f.skip && !f.lines(s) {
+		// The beginning of this line was dropped.
+		n := bytes.IndexByte(data, '\n') + 1
+		f.skip = n == 0
+		if n == 0 {
+			n = len(data)
+		}
+		f.miss(s, data[:n])
+		return n, nil
+	}
+	if err := f.tell(now); err != nil {
+		return f.refuse(s, k, data, now, err)
+	}
+	c := f.next(s, k, data, now)
+	if err := f.write(c.out); err != nil {
+		return f.refuse(s, k, data, now, err)
+	}
+	s.commit(c)
+	return c.used, nil
+}
+
+// next encodes what goes into the live file, which it rotates first if that
+// must be. The caller holds mu.
+func (f *logFile) next(s *stream, k *kit, data []byte, now time.Time) cut {
+	for {
+		room := int64(math.MaxInt64)
+		switch {
+		case f.moved:
+			room = 0 // only the line that was begun; see ready
+		case f.cfg.MaxSizeBytes > 0 && !now.Before(f.noRoll):
+			room = f.cfg.MaxSizeBytes - f.size
+		}
+		c := f.encode(s, k, data, room, f.size == 0 || f.moved, now)
+		if c.used > 0 {
+			return c
+		}
+		if err := f.rotate(now); err != nil {
+			// The old file stays open and usable: a missed rotation beats
+			// a lost line.
+			f.p.log.Warn("log not rotated", "file", f.path, "err", err)
+			f.noRoll = now.Add(10 * retryDelay)
+			continue
+		}
+		s.sink.rotations.Add(1)
+	}
+}
+
+// lines reports whether a stream is written line by line: its format has
+// lines, or others write into the same file.
+func (f *logFile) lines(s *stream) bool {
+	return s.format != spec.FormatRaw || f.many.Load() || len(s.part.part) > 0
+}
+
+// encode encodes the beginning of a chunk, at most room bytes unless must.
+func (f *logFile) encode(s *stream, k *kit, data []byte, room int64, must bool, now time.Time) cut {
+	if !f.lines(s) {
+		n := cutRaw(data, room, f.mid, must)
+		return cut{out: data[:n], used: n}
+	}
+	var c cut
+	c, k.join = s.part.frame(k.out, k.join, data, room, must, s.encoder(s.format, now))
+	k.out, c.framed = c.out, true
+	return c
+}
+
+// flush ends a line that has no end yet. What is lost in it is counted.
+func (f *logFile) flush(s *stream, k *kit, now time.Time) {
+	if len(s.part.part) == 0 {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	size := len(s.part.part)
+	// A raw file has what was written, and so no newline that was not, unless
+	// the next line is somebody else's.
+	last := s.format != spec.FormatRaw || f.many.Load()
+	k.out = s.part.rest(k.out[:0], last, s.encoder(s.format, now))
+	err := f.ready(now)
+	if err == nil {
+		err = f.tell(now)
+	}
+	if err == nil {
+		err = f.write(k.out)
+	}
+	if err != nil {
+		f.fail(err, now)
+		f.missed(s, int64(size), 1)
+	}
+}
+
+// ready sees to it that the file can be written to and is the one that its
+// path names. The caller holds mu.
+func (f *logFile) ready(now time.Time) error {
+	if f.fd < 0 {
+		return f.open(now)
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(f.fd, &st); err != nil {
+		return &os.PathError{Op: "stat", Path: f.path, Err: err}
+	}
+	if st.Size != f.size {
+		f.resize(st.Size) // somebody truncated it or wrote to it
+	}
+	if now.Sub(f.checked) >= checkEvery || now.Before(f.checked) {
+		f.checked = now
+		var at unix.Stat_t
+		if err := unix.Lstat(f.path, &at); err != nil || at.Ino != f.ino || uint64(at.Dev) != f.dev {
+			f.moved = true
+		}
+	}
+	// A removed file takes no more, a moved one a line that it has begun.
+	if st.Nlink > 0 && (!f.moved || f.mid) {
+		return nil
+	}
+	f.close()
+	return f.open(now)
+}
+
+// write appends to the file: all of it or nothing. The caller holds mu.
+func (f *logFile) write(out []byte) error {
+	for done := 0; done < len(out); {
+		n, err := unix.Write(f.fd, out[done:])
+		if n > 0 {
+			done += n
+		}
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			f.undo()
+			return &os.PathError{Op: "write log", Path: f.path, Err: err}
+		}
+	}
+	if len(out) == 0 {
+		return nil
+	}
+	f.bad = nil
+	if i := bytes.LastIndexByte(out, '\n'); i >= 0 {
+		f.start = f.size + int64(i) + 1
+	}
+	f.mid = out[len(out)-1] != '\n'
+	f.size += int64(len(out))
+	return nil
+}
+
+// undo takes back a write that was cut short.
+func (f *logFile) undo() {
+	if err := unix.Ftruncate(f.fd, f.size); err != nil {
+		f.p.log.Error("log is torn", "file", f.path, "err", err)
+		var st unix.Stat_t
+		if unix.Fstat(f.fd, &st) == nil {
+			f.resize(st.Size)
+		}
+	}
+}
+
+// blocks reports whether, for this error, the process is to wait.
+func (f *logFile) blocks(err error) bool {
+	return f.cfg.BlockOnFull && (errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT))
+}
+
+// fail takes note that the file cannot be written, and logs it once.
+func (f *logFile) fail(err error, now time.Time) {
+	if f.bad == nil {
+		f.p.log.Warn("log not written", "file", f.path, "err", err, "then", map[bool]string{true: "the process waits", false: "its output is dropped"}[f.blocks(err)])
+	}
+	f.bad = err
+	f.again = now.Add(retryDelay)
+}
+
+// refuse treats a chunk that cannot be written.
+func (f *logFile) refuse(s *stream, k *kit, data []byte, now time.Time, err error) (int, error) {
+	f.fail(err, now)
+	if f.blocks(err) {
+		return 0, errStalled
+	}
+	return f.drop(s, k, data, now), nil
+}
+
+// drop loses a chunk, to a line's end if it can, and counts it.
+func (f *logFile) drop(s *stream, k *kit, data []byte, now time.Time) int {
+	if f.lines(s) {
+		c := f.encode(s, k, data, math.MaxInt64, true, now)
+		f.miss(s, data[:len(data)-len(c.keep)])
+		s.commit(c)
+		return c.used
+	}
+	if f.fd >= 0 && f.mid && !f.skip && f.start < f.size {
+		// The line that was begun is lost as a whole rather than torn.
+		if n := f.size - f.start; unix.Ftruncate(f.fd, f.start) == nil {
+			f.size, f.mid = f.start, false
+			f.missed(s, n, 0)
+		}
+	}
+	f.skip = data[len(data)-1] != '\n'
+	f.miss(s, data)
+	return len(data)
+}
+
+// miss counts what was dropped.
+func (f *logFile) miss(s *stream, data []byte) {
+	f.missed(s, int64(len(data)), int64(bytes.Count(data, newline)))
+}
+
+var newline = []byte{'\n'}
+
+func (f *logFile) missed(s *stream, bytes, lines int64) {
+	f.lost.bytes += bytes
+	f.lost.lines += lines
+	f.lost.err = f.bad
+	s.sink.dropped.Add(uint64(bytes))
+}
+
+// tell writes into the file what was lost before, if anything was.
+func (f *logFile) tell(now time.Time) error {
+	if f.lost.bytes == 0 || f.fd < 0 {
+		return nil
+	}
+	note := fmt.Sprintf("gosup: %d lines (%d bytes) of output are lost here: %v", f.lost.lines, f.lost.bytes, cause(f.lost.err))
+	var out []byte
+	switch f.cfg.Format {
+	case spec.FormatText:
+		out = appendText(nil, stamp(now), "gosup", []byte(note), true)
+	case spec.FormatJSON:
+		out = appendJSON(nil, stamp(now), "", "gosup", []byte(note), true)
+	default:
+		if f.mid {
+			out = append(out, '\n')
+		}
+		out = append(append(out, note...), '\n')
+	}
+	if err := f.write(out); err != nil {
+		return err
+	}
+	f.p.log.Info("log written again", "file", f.path, "lost_bytes", f.lost.bytes)
+	f.lost = lost{}
+	return nil
+}
+
+// cause is the last error in a chain: what the system said.
+func cause(err error) error {
+	for {
+		next := errors.Unwrap(err)
+		if next == nil {
+			return err
+		}
+		err = next
+	}
+}

@@ -1,0 +1,189 @@
+package logs
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"gosup/spec"
+)
+
+// TestMain lets the test binary be the processes whose output is tested.
+func TestMain(m *testing.M) {
+	if job := os.Getenv("LOGS_TEST_CHILD"); job != "" {
+		child(strings.Fields(job))
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// child is what a process does: "lines N" numbered lines to stdout, "bytes N"
+// of one long line, "both N" lines to stdout and stderr in turn, "reopen" to
+// /dev/stdout and /dev/stderr.
+func child(job []string) {
+	n := 0
+	if len(job) > 1 {
+		n, _ = strconv.Atoi(job[1])
+	}
+	switch job[0] {
+	case "lines":
+		var b bytes.Buffer
+		for i := range n {
+			fmt.Fprintf(&b, "line %08d %s\n", i, strings.Repeat("x", i%150))
+			if b.Len() > 60<<10 {
+				os.Stdout.Write(b.Bytes())
+				b.Reset()
+			}
+		}
+		os.Stdout.Write(b.Bytes())
+	case "bytes":
+		os.Stdout.Write(bytes.Repeat([]byte{'z'}, n))
+	case "both":
+		for i := range n {
+			fmt.Fprintf(os.Stdout, "out %d\n", i)
+			fmt.Fprintf(os.Stderr, "err %d\n", i)
+		}
+	case "reopen":
+		for _, path := range []string{"/dev/stdout", "/dev/stderr"} {
+			f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+			if err != nil {
+				fmt.Println(err)
+				os.Exit(1)
+			}
+			fmt.Fprintln(f, path)
+		}
+	default:
+		panic("no such job: " + job[0])
+	}
+}
+
+// world is a pump and the folders that it works in.
+type world struct {
+	*testing.T
+	*Pump
+	dir     string
+	console *os.File // what was written to it can be read back
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	dir := t.TempDir()
+	con, err := os.Create(filepath.Join(dir, "console"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { con.Close() })
+	w := &world{T: t, dir: dir, console: con}
+	w.start()
+	return w
+}
+
+// start makes the pump, again after it was closed.
+func (w *world) start() {
+	w.Helper()
+	p, err := NewPump(Options{RuntimeDir: filepath.Join(w.dir, "run"), Stdout: w.console, Stderr: w.console})
+	if err != nil {
+		w.Fatal(err)
+	}
+	w.Pump = p
+	w.Cleanup(func() { p.Close() })
+}
+
+// config is a configuration that writes to the file "log/NAME.log".
+func (w *world) config(name string) spec.Logs {
+	return spec.Logs{
+		Output: spec.OutputFile, File: w.path(name), Format: spec.FormatRaw,
+		ConsoleFormat: spec.FormatPrefix, MaxSizeBytes: 10 << 20, MaxFiles: 5,
+	}
+}
+
+func (w *world) path(name string) string { return filepath.Join(w.dir, "log", name+".log") }
+
+func (w *world) open(name string, cfg spec.Logs) *Sink {
+	w.Helper()
+	s, err := w.Open(name, cfg, Owner{os.Getuid(), os.Getgid()})
+	if err != nil {
+		w.Fatal(err)
+	}
+	return s
+}
+
+// run runs a child to its end and drains its output.
+func (w *world) run(s *Sink, job string) {
+	w.Helper()
+	cmd := w.begin(s, job)
+	if err := cmd.Wait(); err != nil {
+		w.Fatalf("%s: %v", job, err)
+	}
+	s.Drain()
+}
+
+// begin starts a child that writes to a sink.
+func (w *world) begin(s *Sink, job string) *exec.Cmd {
+	w.Helper()
+	stdout, stderr, err := s.ChildFiles()
+	if err != nil {
+		w.Fatal(err)
+	}
+	defer stdout.Close()
+	defer stderr.Close()
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = append(os.Environ(), "LOGS_TEST_CHILD="+job)
+	cmd.Stdout, cmd.Stderr = stdout, stderr
+	if err := cmd.Start(); err != nil {
+		w.Fatal(err)
+	}
+	return cmd
+}
+
+// write writes to a sink as a process would, and drains it.
+func (w *world) write(s *Sink, text string) {
+	w.Helper()
+	stdout, stderr, err := s.ChildFiles()
+	if err != nil {
+		w.Fatal(err)
+	}
+	defer stdout.Close()
+	defer stderr.Close()
+	if _, err := io.WriteString(stdout, text); err != nil {
+		w.Fatal(err)
+	}
+	s.Drain()
+}
+
+// read returns a file's content, "" if there is none.
+func (w *world) read(path string) string {
+	w.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil && !os.IsNotExist(err) {
+		w.Fatal(err)
+	}
+	return string(b)
+}
+
+// eventually waits for a condition, ten seconds at most.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !ok(); runtime.Gosched() {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within 10s: %s", what)
+		}
+	}
+}
+
+// lines returns what "lines N" writes.
+func lines(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "line %08d %s\n", i, strings.Repeat("x", i%150))
+	}
+	return b.String()
+}

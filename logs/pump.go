@@ -1,0 +1,245 @@
+package logs
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"gosup/spec"
+)
+
+// Options is what a pump needs to know of the daemon.
+type Options struct {
+	RuntimeDir string       // FIFOs live in its folder "fifo"
+	Stdout     *os.File     // the console, and what `output: inherit` hands on
+	Stderr     *os.File     // the same for stderr
+	Color      bool         // whether names on the console are coloured
+	Logger     *slog.Logger // nil for none
+}
+
+// Pump carries the output of all processes to its destinations.
+type Pump struct {
+	opt     Options
+	log     *slog.Logger
+	fifoDir string
+	poll    *poller
+	kits    kitPool
+	console *console
+
+	waiting atomic.Int32 // workers that wait for something to read
+	working atomic.Int32 // workers in all
+	workers sync.WaitGroup
+	relief  *time.Timer // starts another worker when all are stuck
+	plain   atomic.Bool // tee(2) does not work here: read(2) alone
+
+	openMu sync.Mutex // serialises Open, Reopen and Close
+
+	mu      sync.Mutex // guards what follows; never held over I/O
+	sinks   map[string]*Sink
+	streams map[int]*stream      // by descriptor
+	stalled map[*stream]struct{} // not read until retry fires
+	retry   *time.Timer
+	closed  bool
+	noFIFO  bool // it was said that FIFOs cannot be made
+
+	filesMu sync.Mutex // guards files and dirs, also over opening a folder
+	files   map[string]*logFile
+	dirs    map[string]*dir
+}
+
+// Owner is the user that a process runs as, who may open /dev/stdout again.
+// The zero value is root; -1 leaves a field as it is.
+type Owner struct{ UID, GID int }
+
+// Stats is what a sink has carried since it was opened.
+type Stats struct {
+	Bytes     uint64 // taken from the process
+	Dropped   uint64 // of these, bytes that were lost because a disk was full or a file could not be written
+	Rotations uint64
+	Stalled   bool // the process waits for a full disk or a slow console
+}
+
+const (
+	retryDelay = time.Second // between tries of what a full disk refused
+	minWorkers = 4           // as many may be busy before anything is thought stuck
+	maxWorkers = 16
+)
+
+// NewPump makes a pump and starts its first worker. It makes the folder of the
+// FIFOs; where that is not possible it says so once and falls back to pipes.
+func NewPump(opt Options) (*Pump, error) {
+	poll, err := newPoller()
+	if err != nil {
+		return nil, fmt.Errorf("pump: %w", err)
+	}
+	log := opt.Logger
+	if log == nil {
+		log = slog.New(slog.NewTextHandler(io.Discard, nil))
+	}
+	p := &Pump{
+		opt: opt, log: log, poll: poll,
+		fifoDir: filepath.Join(opt.RuntimeDir, "fifo"),
+		sinks:   map[string]*Sink{},
+		streams: map[int]*stream{},
+		stalled: map[*stream]struct{}{},
+		files:   map[string]*logFile{},
+		dirs:    map[string]*dir{},
+	}
+	p.console = newConsole(p, opt)
+	if err := makeFIFODir(p.fifoDir); err != nil {
+		p.withoutFIFO(err)
+	}
+	p.retry = time.AfterFunc(time.Hour, p.resumeStalled)
+	p.retry.Stop()
+	p.relief = time.AfterFunc(time.Hour, p.relieve)
+	p.relief.Stop()
+	p.hire()
+	return p, nil
+}
+
+// Open gives the sink of a process, making it if there is none; where there is
+// one, it is reconfigured. cfg.Output must not be OutputAuto. A file that
+// cannot be opened is no error: it is logged, and tried again when there is
+// something to write. May wait for a disk.
+func (p *Pump) Open(name string, cfg spec.Logs, owner Owner) (*Sink, error) {
+	p.openMu.Lock()
+	defer p.openMu.Unlock()
+	p.mu.Lock()
+	s, closed := p.sinks[name], p.closed
+	p.mu.Unlock()
+	if closed {
+		return nil, fmt.Errorf("open output of %s: %w", name, os.ErrClosed)
+	}
+	if s != nil {
+		s.own(owner)
+		return s, s.Reconfigure(cfg)
+	}
+	s = &Sink{p: p, name: name, owner: owner}
+	if err := s.open(cfg); err != nil {
+		return nil, fmt.Errorf("open output of %s: %w", name, err)
+	}
+	p.mu.Lock()
+	p.sinks[name] = s
+	p.mu.Unlock()
+	return s, nil
+}
+
+// Sink returns the sink of a process, or nil.
+func (p *Pump) Sink(name string) *Sink {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.sinks[name]
+}
+
+// Stats returns what the sink of a process has carried; zero if there is none.
+func (p *Pump) Stats(name string) Stats {
+	if s := p.Sink(name); s != nil {
+		return s.Stats()
+	}
+	return Stats{}
+}
+
+// Reopen opens every log file again by its name, at the next line's end; for
+// who moves log files away on their own. May wait for a disk.
+func (p *Pump) Reopen() {
+	p.filesMu.Lock()
+	files := slices.Collect(maps.Values(p.files))
+	p.filesMu.Unlock()
+	for _, f := range files {
+		f.reopen()
+	}
+}
+
+// Close closes every sink that is still open, leaves their FIFOs, and ends the
+// workers. What a console does not take within two seconds is given up.
+func (p *Pump) Close() error {
+	p.openMu.Lock()
+	defer p.openMu.Unlock()
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		return nil
+	}
+	p.closed = true
+	sinks := slices.Collect(maps.Values(p.sinks))
+	p.mu.Unlock()
+	for _, s := range sinks {
+		s.Close(false)
+	}
+	p.retry.Stop()
+	p.relief.Stop()
+	p.poll.stop()
+	p.workers.Wait()
+	p.console.close()
+	p.kits.close()
+	removeFIFODir(p.fifoDir)
+	return p.poll.close()
+}
+
+// withoutFIFO says once why pipes are used instead of FIFOs.
+func (p *Pump) withoutFIFO(err error) {
+	p.mu.Lock()
+	said := p.noFIFO
+	p.noFIFO = true
+	p.mu.Unlock()
+	if !said {
+		p.log.Warn("fifo not possible, output is lost if the daemon dies", "err", err)
+	}
+}
+
+// register has a stream watched.
+func (p *Pump) register(s *stream) error {
+	p.mu.Lock()
+	p.streams[s.fd] = s
+	p.mu.Unlock()
+	if err := p.poll.add(s.fd); err != nil {
+		p.unregister(s)
+		return err
+	}
+	return nil
+}
+
+// unregister forgets a stream, which must be done before its descriptor is
+// closed: the next stream may get the same number. An event that is still on
+// its way then finds the wrong stream, which at worst has nothing to read.
+func (p *Pump) unregister(s *stream) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.streams, s.fd)
+	delete(p.stalled, s)
+}
+
+// stall leaves a stream unread until the next retry.
+func (p *Pump) stall(s *stream) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.stalled) == 0 {
+		p.retry.Reset(retryDelay)
+	}
+	p.stalled[s] = struct{}{}
+}
+
+// resumeStalled has every stalled stream tried again.
+func (p *Pump) resumeStalled() {
+	p.mu.Lock()
+	streams := slices.Collect(maps.Keys(p.stalled))
+	clear(p.stalled)
+	p.mu.Unlock()
+	for _, s := range streams {
+		s.resume()
+	}
+}
+
+func (p *Pump) isStalled(s *stream) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_, ok := p.stalled[s]
+	return ok
+}

@@ -1,0 +1,242 @@
+package logs
+
+import (
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"gosup/spec"
+
+	"golang.org/x/sys/unix"
+)
+
+// errStalled says that nothing more can be delivered for now and that nothing
+// may be lost either: the process waits.
+var errStalled = errors.New("stalled")
+
+// stream is one FIFO and where its bytes go.
+type stream struct {
+	p    *Pump
+	sink *Sink
+	*fifo
+	name string // "stdout" or "stderr"
+
+	passed atomic.Uint64 // bytes taken out of the FIFO
+
+	mu     sync.Mutex // held by who reads the FIFO; guards what follows
+	begun  bool       // it is watched
+	ending bool       // the console need not have room any more
+	closed bool
+	full   int    // how often the FIFO was found full; -1 once it was enlarged
+	held   []byte // read and not delivered; only where tee(2) is not to be had
+
+	file    *logFile // nil for none
+	format  spec.Format
+	part    framer // of the file, where its format has lines
+	toCon   bool
+	con     spec.Format
+	conPart framer // of the console, where its format has lines
+}
+
+// step passes on one chunk. It returns how much that was and whether it is
+// worth looking for more at once; -1 when the stream is stalled, which then
+// somebody else resumes. The caller holds mu.
+func (s *stream) step(k *kit) (n int, more bool) {
+	if s.toCon && !s.ending && s.p.console.busy(s) {
+		return -1, false
+	}
+	data, err := s.look(k)
+	if err != nil {
+		return 0, false
+	}
+	n = len(data)
+	if n >= pipeBytes && s.full >= 0 {
+		if s.full++; s.full == 2 {
+			grow(s.fd)
+			s.full = -1
+		}
+	}
+	for len(data) > 0 {
+		used, err := s.deliver(k, data)
+		if err != nil {
+			s.hold(data)
+			s.p.stall(s)
+			return -1, false
+		}
+		data = data[used:]
+	}
+	return n, n >= pipeBytes/2
+}
+
+// pipeBytes is what a FIFO holds unless it was grown: pipe(7).
+const pipeBytes = 64 << 10
+
+// look returns what is to be delivered next, without taking it out of the FIFO
+// where that is possible and worth it.
+func (s *stream) look(k *kit) ([]byte, error) {
+	if len(s.held) > 0 {
+		data := s.held
+		s.held = nil
+		return data, nil
+	}
+	if s.keeps() {
+		data, err := k.look(s.fd)
+		if err != unix.ENOSYS && err != unix.EPERM && err != unix.EINVAL {
+			return data, err
+		}
+		// A sandbox without tee(2).
+		s.p.plain.Store(true)
+	}
+	buf := k.room(chunkBytes)
+	n, err := unix.Read(s.fd, buf)
+	if err == nil && n <= 0 {
+		err = unix.EAGAIN
+	}
+	return buf[:max(n, 0)], err
+}
+
+// keeps reports whether bytes stay in the FIFO until they are delivered. What
+// goes to the console alone is gone with the daemon either way.
+func (s *stream) keeps() bool { return canTee && s.file != nil && !s.p.plain.Load() }
+
+// commit makes what was encoded and written to the file count.
+func (s *stream) commit(c cut) {
+	if c.framed {
+		s.part.commit(c)
+	}
+}
+
+// hold keeps what was read and cannot be delivered.
+func (s *stream) hold(data []byte) {
+	if !s.keeps() {
+		s.held = append([]byte(nil), data...)
+	}
+}
+
+// deliver brings the beginning of data to its destinations and takes it out of
+// the FIFO. It returns how much that was: at least 1 unless there is an error.
+func (s *stream) deliver(k *kit, data []byte) (used int, err error) {
+	now := time.Now()
+	used = len(data)
+	if s.file != nil {
+		used, err = s.file.append(s, k, data, now)
+		if err != nil {
+			return 0, err
+		}
+	}
+	if s.keeps() {
+		k.discard(s.fd, used)
+	}
+	s.passed.Add(uint64(used))
+	data = data[:used]
+	s.sink.tail.add(data)
+	if s.toCon {
+		s.p.console.print(s, k, data, now)
+	}
+	return used, nil
+}
+
+// arm has the stream reported when there is something to read. The caller
+// holds mu.
+func (s *stream) arm() {
+	if err := s.p.poll.arm(s.fd); err != nil && !s.closed {
+		s.p.log.Error("output is not read any more", "process", s.sink.name, "err", err)
+	}
+}
+
+// resume has a stalled stream tried again.
+func (s *stream) resume() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return
+	}
+	if len(s.held) == 0 {
+		s.arm()
+		return
+	}
+	// What is held would not be reported by epoll.
+	k := s.p.kits.take()
+	defer s.p.kits.put(k)
+	if n, _ := s.step(k); n >= 0 {
+		s.arm()
+	}
+}
+
+// drain delivers what is in the FIFO at the time of the call, and no more: a
+// grandchild may be writing on. It stops early when the stream is stalled.
+func (s *stream) drain() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return
+	}
+	k := s.p.kits.take()
+	defer s.p.kits.put(k)
+	todo := s.queued() + len(s.held)
+	for todo > 0 {
+		n, _ := s.step(k)
+		if n < 0 {
+			return
+		}
+		if n == 0 {
+			break
+		}
+		todo -= n
+	}
+	s.flush(k)
+}
+
+// flush writes lines that have no end yet, since their run has ended. The
+// caller holds mu.
+func (s *stream) flush(k *kit) {
+	now := time.Now()
+	if s.file != nil {
+		s.file.flush(s, k, now)
+	}
+	if s.toCon {
+		s.p.console.flush(s, k, now)
+	}
+}
+
+// end closes the stream. What cannot be delivered at once is given up, and
+// counted, if the FIFO is to be removed; else it stays in there.
+func (s *stream) end(remove bool) error {
+	s.mu.Lock()
+	s.ending = true
+	s.mu.Unlock()
+	s.drain()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	if lost := s.queued() + len(s.held); lost > 0 && remove {
+		s.sink.dropped.Add(uint64(lost))
+		s.p.log.Warn("output lost at the end", "process", s.sink.name, "stream", s.name, "bytes", lost)
+	}
+	s.p.unregister(s)
+	s.p.console.forget(s)
+	if s.file != nil {
+		s.p.releaseFile(s.file)
+		s.file = nil
+	}
+	return s.fifo.close(remove)
+}
+
+// encoder returns how lines look in a file of the given format.
+func (s *stream) encoder(format spec.Format, now time.Time) put {
+	switch format {
+	case spec.FormatText:
+		at := stamp(now)
+		return func(out, body []byte, last bool) []byte { return appendText(out, at, s.name, body, last) }
+	case spec.FormatJSON:
+		at := stamp(now)
+		return func(out, body []byte, last bool) []byte {
+			return appendJSON(out, at, s.sink.name, s.name, body, last)
+		}
+	}
+	return appendRaw
+}

@@ -1,0 +1,357 @@
+package procman
+
+import (
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"gosup/spec"
+)
+
+// kin knows the descendants that are nobody's first process: orphans, which
+// the kernel has made children of this process because it is PID 1 or a
+// subreaper, and below living processes those that a walk has met.
+//
+// Whose an orphan is, is told by what it cannot easily shed: the session or
+// process group of a first process, GOSUP_RUN in its environment, or that it
+// was met below a process of the run before. An orphan that none of these
+// tells is a stranger, which is never signalled.
+//
+// Without /proc only the process groups can be known, from waitid(2).
+type kin struct {
+	proc    *procfs // nil without /proc
+	leaders map[int]*child
+	groups  map[int]*child    // by the first process's pid, which numbers its session and group
+	tags    map[string]*child // by GOSUP_RUN
+	orphans map[int]*child    // children that the hand has not forked; nil for a stranger's
+	met     map[int]meeting   // by pid: descendants met while their parents lived
+	ending  map[int]int       // orphans of unknown runs that are zombies, and how often they were met
+	settled bool              // the last adopt has seen everything
+}
+
+const (
+	// adoptBatch bounds how many new orphans are dealt with at once: children
+	// that fork faster than they can be killed must not hold up the hand.
+	adoptBatch = 256
+	// zombiePatience is how often an orphan may be met as a zombie before it is
+	// taken for a stranger: one that is being traced cannot be reaped.
+	zombiePatience = 64
+	// walkLimit bounds a walk below one process.
+	walkLimit = 1 << 14
+)
+
+func (k *kin) open(root string, r *reserve, leaders map[int]*child) {
+	k.proc = openProc(root, r)
+	k.leaders = leaders
+	k.groups = make(map[int]*child)
+	k.tags = make(map[string]*child)
+	k.orphans = make(map[int]*child)
+	k.met = make(map[int]meeting)
+	k.ending = make(map[int]int)
+	k.settled = true
+}
+
+func (k *kin) close() { k.proc.close() }
+
+// born makes a new run known.
+func (k *kin) born(c *child) {
+	k.groups[c.pid] = c
+	k.tags[c.tag] = c
+}
+
+// forget drops a run. What is alive of it from now on is a stranger's.
+func (k *kin) forget(c *child) {
+	if k.groups[c.pid] == c { // the number may be another run's by now
+		delete(k.groups, c.pid)
+	}
+	if k.tags[c.tag] == c {
+		delete(k.tags, c.tag)
+	}
+	for pid := range c.left {
+		k.orphans[pid] = nil
+	}
+	for _, pid := range c.met {
+		if k.met[pid].child == c {
+			delete(k.met, pid)
+		}
+	}
+}
+
+// left reports whether anything is left of a run whose first process is over.
+func (k *kin) left(c *child) bool {
+	switch {
+	case c.reach == spec.KillProcess:
+		return false
+	case k.proc == nil:
+		return groupHasChildren(c.pid)
+	case !k.settled:
+		return true // it is not known, so it is not denied
+	}
+	return c.remaining() > 0
+}
+
+// adopt reads the list of orphans, finds out whose the new ones are, and kills
+// those whose run is being killed. It reports whether the picture is complete.
+func (k *kin) adopt() bool {
+	if k.proc == nil {
+		return true
+	}
+	k.settled = true
+	fresh := 0
+	for _, pid := range k.proc.orphans() {
+		if k.leaders[pid] != nil {
+			continue
+		}
+		if _, known := k.orphans[pid]; known {
+			continue
+		}
+		if fresh++; fresh > adoptBatch {
+			k.settled = false
+			break
+		}
+		k.welcome(pid)
+	}
+	return k.settled
+}
+
+// welcome finds out whose a new orphan is.
+func (k *kin) welcome(pid int) {
+	st, ok := k.proc.stat(pid)
+	if !ok {
+		k.settled = false
+		return
+	}
+	c := k.owner(pid, st)
+	if c == nil && st.zombie() && k.ending[pid] < zombiePatience {
+		k.ending[pid]++
+		k.settled = false
+		return
+	}
+	delete(k.ending, pid)
+	k.orphans[pid] = c
+	if c == nil {
+		return
+	}
+	if c.left == nil {
+		c.left = make(map[int]struct{})
+	}
+	c.left[pid] = struct{}{}
+	if c.killOnSight(pid) {
+		k.signalOrphan(c, pid, c.killReach, []syscall.Signal{syscall.SIGKILL})
+	}
+}
+
+// owner returns the run that a process belongs to, nil if none can be told.
+func (k *kin) owner(pid int, st procStat) *child {
+	for _, id := range [...]int{st.session, st.group} {
+		if c := k.groups[id]; c != nil && c.pinned() {
+			return c
+		}
+	}
+	if m, ok := k.met[pid]; ok && m.start == st.start {
+		return m.child
+	}
+	return k.tags[k.proc.tag(pid)]
+}
+
+// pinned reports whether the number of the run's session and group cannot have
+// been given to somebody else: while the first process is not reaped, until
+// the look right after that, and as long as a known orphan is a member.
+func (c *child) pinned() bool {
+	if !c.over || !c.looked {
+		return true
+	}
+	for pid := range c.left {
+		if groupOf(pid) == c.pid {
+			return true
+		}
+		if sid, err := unix.Getsid(pid); err == nil && sid == c.pid {
+			return true
+		}
+	}
+	return false
+}
+
+// dying is told of an orphan that is a zombie and about to be reaped, and
+// reports whether it belonged to a run.
+func (k *kin) dying(pid int) bool {
+	delete(k.ending, pid)
+	c, known := k.orphans[pid]
+	delete(k.orphans, pid)
+	if c != nil {
+		delete(c.left, pid)
+	}
+	if known {
+		return c != nil
+	}
+	if c = k.groups[groupOf(pid)]; c != nil {
+		return true
+	}
+	sid, err := unix.Getsid(pid)
+	return err == nil && k.groups[sid] != nil
+}
+
+// signal sends signals to everything that is known of a run, within reach.
+func (k *kin) signal(c *child, reach spec.Kill, sigs []syscall.Signal) {
+	if k.proc == nil {
+		if !c.over || groupHasChildren(c.pid) {
+			send(-c.pid, sigs)
+		}
+		return
+	}
+	if c.over {
+		for _, pid := range sorted(c.left) {
+			k.signalOrphan(c, pid, reach, sigs)
+		}
+		return
+	}
+	// Who is there is read before anything is killed, for it is the living
+	// parents that lead to those who left the session.
+	var below []relative
+	if reach == spec.KillTree {
+		below = k.walk(c, c.pid)
+	}
+	send(-c.pid, sigs)
+	if reach != spec.KillTree {
+		return
+	}
+	for _, r := range below {
+		if r.group != c.pid {
+			k.sendTo(r, sigs)
+		}
+	}
+	for _, pid := range sorted(c.left) {
+		if groupOf(pid) != c.pid {
+			k.signalOrphan(c, pid, reach, sigs)
+		}
+	}
+}
+
+// signalOrphan sends signals to an orphan and what is below it. An orphan is a
+// child of this process, so its pid is safe; those below are not.
+func (k *kin) signalOrphan(c *child, pid int, reach spec.Kill, sigs []syscall.Signal) {
+	below := k.walk(c, pid)
+	if reach == spec.KillTree || groupOf(pid) == c.pid {
+		send(pid, sigs)
+	}
+	for _, r := range below {
+		if reach == spec.KillTree || r.group == c.pid {
+			k.sendTo(r, sigs)
+		}
+	}
+}
+
+// meeting is which run a process was found below.
+type meeting struct {
+	child *child
+	start uint64 // of the process, as procStat has it
+}
+
+// relative is a process met on a walk. Its parent may reap it at any time; the
+// start time tells it from whoever gets its pid then.
+type relative struct {
+	pid   int
+	start uint64
+	group int
+}
+
+// walk finds the descendants of a process and notes that they were met: if
+// they become orphans, they are known by that.
+func (k *kin) walk(c *child, root int) []relative {
+	var found []relative
+	next := []int{root}
+	for len(next) > 0 && len(found) < walkLimit {
+		parent := next[0]
+		next = next[1:]
+		pids := k.proc.children(parent)
+		for _, pid := range pids {
+			st, ok := k.proc.stat(pid)
+			if !ok || st.parent != parent {
+				continue // it has ended, or has just become an orphan
+			}
+			found = append(found, relative{pid, st.start, st.group})
+			next = append(next, pid)
+			if m := (meeting{c, st.start}); k.met[pid] != m {
+				k.met[pid] = m
+				c.met = append(c.met, pid)
+			}
+		}
+	}
+	return found
+}
+
+// sendTo sends signals to a process that is not a child of this one. The pidfd
+// is opened first and the identity checked then, so that what is signalled is
+// what was met, or nothing.
+func (k *kin) sendTo(r relative, sigs []syscall.Signal) {
+	fd, err := unix.PidfdOpen(r.pid, 0)
+	if err == unix.EMFILE || err == unix.ENFILE {
+		k.proc.reserve.drop()
+		defer k.proc.reserve.fill()
+		fd, err = unix.PidfdOpen(r.pid, 0)
+	}
+	old := err == unix.ENOSYS // before Linux 5.3
+	if err != nil && !old {
+		return
+	}
+	if !old {
+		defer unix.Close(fd)
+	}
+	if st, ok := k.proc.stat(r.pid); !ok || st.start != r.start {
+		return
+	}
+	for _, sig := range sigs {
+		if old {
+			_ = syscall.Kill(r.pid, sig)
+		} else {
+			_ = unix.PidfdSendSignal(fd, sig, nil, 0)
+		}
+	}
+}
+
+// groupHasChildren reports whether a child of this process is in a group.
+func groupHasChildren(pgid int) bool {
+	var info unix.Siginfo
+	for {
+		err := unix.Waitid(unix.P_PGID, pgid, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
+		if err != unix.EINTR {
+			return err == nil
+		}
+	}
+}
+
+// reapOne reaps a child that has ended. The pid is peeked at first: until the
+// zombie is reaped, nobody else can have its number.
+func (h *hand) reapOne() (pid int, status syscall.WaitStatus, usage *syscall.Rusage, ok bool) {
+	pid = peek()
+	if pid == 0 {
+		return 0, 0, nil, false
+	}
+	h.pinned(pid)
+	usage = new(syscall.Rusage)
+	for {
+		got, err := syscall.Wait4(pid, &status, syscall.WNOHANG, usage)
+		if err != syscall.EINTR {
+			return pid, status, usage, err == nil && got == pid
+		}
+	}
+}
+
+// peek returns the pid of a child that has ended, 0 if there is none.
+func peek() int {
+	var info unix.Siginfo
+	for {
+		err := unix.Waitid(unix.P_ALL, 0, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return 0 // ECHILD: there is no child at all
+		}
+		// si_pid is the first field of the union, which is aligned as a pointer
+		// is; see sigaction(2).
+		const union = (unsafe.Offsetof(info.Code) + 4 + unsafe.Sizeof(uintptr(0)) - 1) &^ (unsafe.Sizeof(uintptr(0)) - 1)
+		return int(*(*int32)(unsafe.Add(unsafe.Pointer(&info), union)))
+	}
+}

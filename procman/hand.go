@@ -1,0 +1,270 @@
+package procman
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"syscall"
+
+	"gosup/spec"
+	"gosup/tree"
+)
+
+// hand is what touches processes: it alone in the daemon forks, signals and
+// reaps. All of it happens on one goroutine that is locked to one OS thread,
+// so no pid can be reused between a look at it and a signal to it.
+//
+// It decides nothing, retries nothing and has no timer. What it is told comes
+// through start and signal, what happened goes out through emit, and between
+// the two it waits for a message or a SIGCHLD: while nothing happens, nothing
+// wakes it.
+//
+//	start, signal ──▶ mailbox ──▶ ┌──────┐ ──▶ emit(Started | StartFailed)
+//	                              │ hand │
+//	           SIGCHLD ─────────▶ └──────┘ ──▶ emit(Exited), emit(Gone)
+//
+// For each start it emits exactly one Started or StartFailed; after a Started
+// exactly one Exited; and after an Exited with Left exactly one Gone.
+//
+// There can be one hand in an operating system process, and while it lives
+// nothing else there may wait for a child: it reaps every one, also those that
+// it did not start.
+type hand struct {
+	emit func(tree.Event)
+	now  func() tree.Time
+
+	mail    mailbox
+	chld    chan os.Signal
+	quit    chan struct{}
+	done    chan struct{}
+	strays  atomic.Uint64
+	null    int // /dev/null, or -1
+	reserve reserve
+
+	// What follows belongs to the hand's goroutine.
+	queue   []*startOrder          // not yet forked, oldest first
+	held    map[runKey]*startOrder // the same, by run
+	runs    map[runKey]*child      // forked and not yet gone
+	leaders map[int]*child         // by the pid of a first process not yet reaped
+	fading  []*child               // runs whose first process is over and that left others
+	kin     kin                    // descendants that are nobody's first process
+	ooms    oomCounter
+	dead    bool // children may have ended that are not yet reaped
+	again   bool // there is more to do before it may wait
+}
+
+// handOptions are the parts of the world that a test may want to be different.
+type handOptions struct {
+	proc string // where procfs is; "" means /proc
+}
+
+// launch is everything that a fork needs. The hand looks nothing up but the
+// program's file.
+type launch struct {
+	Node tree.NodeID
+	Run  uint64
+	Tag  string   // the value of GOSUP_RUN, which tells descendants from strangers
+	Argv []string // Argv[0] is looked up in the PATH of Env unless it has a slash
+	Dir  string   // absolute; relative names of programs are relative to it
+	Env  []string // complete, with GOSUP_RUN; the later entry of a name wins
+
+	// Files are the descriptors of this process that become 0, 1, 2, … in the
+	// child; -1 stands for /dev/null. They stay open until the start is
+	// answered, and belong to the caller.
+	Files []int
+
+	// Foreground puts the child into a process group of its own in the same
+	// session, and that group into the foreground of the terminal that is its
+	// standard input. Otherwise it leads a session of its own.
+	Foreground bool
+
+	// Reach says which descendants count as left when the first process has
+	// ended: all, those in its process group, or none.
+	Reach spec.Kill
+}
+
+// runKey names one run of one node.
+type runKey struct {
+	node tree.NodeID
+	run  uint64
+}
+
+// startOrder is a launch that waits for its turn, with the signals that were
+// ordered after it.
+type startOrder struct {
+	launch
+	signals []tree.Signal
+}
+
+// newHand returns a hand at work. It ends with close. Both functions are
+// called on the hand's goroutine and must not block.
+func newHand(emit func(tree.Event), now func() tree.Time, opt handOptions) *hand {
+	h := &hand{
+		emit:    emit,
+		now:     now,
+		chld:    make(chan os.Signal, 1),
+		quit:    make(chan struct{}),
+		done:    make(chan struct{}),
+		held:    make(map[runKey]*startOrder),
+		runs:    make(map[runKey]*child),
+		leaders: make(map[int]*child),
+	}
+	if opt.proc == "" {
+		opt.proc = "/proc"
+	}
+	h.mail.wake = make(chan struct{}, 1)
+	h.null = openNull()
+	h.reserve.fill()
+	h.kin.open(opt.proc, &h.reserve, h.leaders)
+	h.ooms.open(opt.proc)
+	// Before the first fork: were SIGCHLD ignored, as it may be inherited, the
+	// kernel would throw the exit statuses away.
+	signal.Notify(h.chld, syscall.SIGCHLD)
+	go h.work()
+	return h
+}
+
+// start orders a fork. It never blocks, and may be called on any goroutine.
+func (h *hand) start(l launch) { h.mail.put(message{start: &startOrder{launch: l}}) }
+
+// signal orders a signal to a run; to one that is over it does nothing. It
+// never blocks, and may be called on any goroutine. A signal to a run comes
+// after the start of that run that was ordered before it.
+func (h *hand) signal(s tree.Signal) { h.mail.put(message{signal: s}) }
+
+// strangers returns how many orphans of nobody have been reaped.
+func (h *hand) strangers() uint64 { return h.strays.Load() }
+
+// close ends the hand's goroutine and waits for that. Processes live on;
+// starts that have not been answered never are.
+func (h *hand) close(ctx context.Context) error {
+	close(h.quit)
+	select {
+	case <-h.done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("end the hand: %w", ctx.Err())
+	}
+}
+
+// work is the hand's goroutine. It ends with close, and its thread with it.
+func (h *hand) work() {
+	runtime.LockOSThread()
+	if onMainThread() {
+		// The kernel gives orphans to the main thread. As long as the hand's
+		// own children are another thread's, the list of the main thread's
+		// children is the list of the orphans, and short. This goroutine only
+		// keeps the main thread from carrying the other one.
+		go h.work()
+		<-h.done
+		runtime.UnlockOSThread()
+		return
+	}
+	defer h.end()
+	unblockSignals()
+	for {
+		if !h.again {
+			select {
+			case <-h.quit:
+				return
+			case <-h.mail.wake:
+			case <-h.chld:
+				h.dead = true
+			}
+		}
+		select {
+		case <-h.quit:
+			return
+		default:
+			h.turn()
+		}
+	}
+}
+
+// turn does a bounded piece of work: it reads all messages, reaps a batch if
+// children have ended, and forks once. A thousand starts in a row thus hold up
+// neither a signal nor an exit.
+func (h *hand) turn() {
+	h.again = false
+	for _, m := range h.mail.take() {
+		h.read(m)
+	}
+	select {
+	case <-h.chld:
+		h.dead = true
+	default:
+	}
+	if h.dead {
+		h.dead = false
+		h.reap()
+	}
+	if len(h.queue) > 0 {
+		o := h.queue[0]
+		h.queue[0] = nil // what it holds is no longer needed once it is forked
+		h.queue = h.queue[1:]
+		delete(h.held, o.key())
+		h.fork(o)
+	}
+	h.again = h.again || h.dead || len(h.queue) > 0
+}
+
+func (h *hand) read(m message) {
+	if m.start != nil {
+		h.queue = append(h.queue, m.start)
+		h.held[m.start.key()] = m.start
+		return
+	}
+	if o := h.held[runKey{m.signal.Node, m.signal.Run}]; o != nil {
+		o.signals = append(o.signals, m.signal)
+		return
+	}
+	h.deliver(m.signal)
+}
+
+func (h *hand) end() {
+	signal.Stop(h.chld)
+	h.kin.close()
+	if h.null >= 0 {
+		syscall.Close(h.null)
+	}
+	h.reserve.drop()
+	close(h.done)
+}
+
+func (l *launch) key() runKey { return runKey{l.Node, l.Run} }
+
+// message is what the hand can be told: a start, or else a signal.
+type message struct {
+	start  *startOrder
+	signal tree.Signal
+}
+
+// mailbox holds what the hand has been told and not yet read. It has no limit
+// of its own: the tree orders at most a start and a few signals for each run.
+type mailbox struct {
+	mu   sync.Mutex
+	list []message
+	wake chan struct{}
+}
+
+func (m *mailbox) put(x message) {
+	m.mu.Lock()
+	m.list = append(m.list, x)
+	m.mu.Unlock()
+	select {
+	case m.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (m *mailbox) take() []message {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	list := m.list
+	m.list = nil
+	return list
+}

@@ -1,0 +1,63 @@
+//go:build !linux
+
+package procman
+
+import (
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"gosup/spec"
+)
+
+// What follows is the hand where there is no procfs and no subreaper: it
+// starts, signals and reaps its own children, and knows of no other.
+
+func onMainThread() bool  { return false }
+func unblockSignals()     {}
+func adoptOrphans() error { return nil }
+func handleSignals()      {}
+func markCloexec() error  { return nil }
+func takeTerminal(int)    {}
+func dupTerminal(int) int { return -1 }
+func access(string) error { return nil }
+
+// maxRSSBytes returns the largest resident set; darwin counts in bytes.
+func maxRSSBytes(u *syscall.Rusage) int64 { return u.Maxrss }
+
+type oomCounter struct{}
+
+func (*oomCounter) open(string) {}
+func (*oomCounter) grew() bool  { return false }
+
+// kin knows nobody here.
+type kin struct{}
+
+func (*kin) open(string, *reserve, map[int]*child) {}
+func (*kin) close()                                {}
+func (*kin) born(*child)                           {}
+func (*kin) forget(*child)                         {}
+func (*kin) left(*child) bool                      { return false }
+func (*kin) adopt() bool                           { return true }
+func (*kin) dying(int) bool                        { return false }
+
+// signal reaches the process group while its first process lives.
+func (*kin) signal(c *child, _ spec.Kill, sigs []syscall.Signal) {
+	if !c.over {
+		send(-c.pid, sigs)
+	}
+}
+
+// reapOne reaps a child that has ended.
+func (h *hand) reapOne() (pid int, status syscall.WaitStatus, usage *syscall.Rusage, ok bool) {
+	usage = new(syscall.Rusage)
+	for {
+		pid, err := syscall.Wait4(-1, &status, unix.WNOHANG, usage)
+		if err == nil && pid > 0 && h.leaders[pid] == nil {
+			h.strays.Add(1)
+		}
+		if err != syscall.EINTR {
+			return pid, status, usage, err == nil && pid > 0
+		}
+	}
+}

@@ -1,0 +1,122 @@
+package procman
+
+import (
+	"slices"
+	"syscall"
+	"time"
+
+	"gosup/tree"
+)
+
+const (
+	// reapBatch bounds how many children are reaped before their ends are told,
+	// so that the first of a thousand does not wait for the last.
+	reapBatch = 64
+	// surveyTries bounds how often the orphans are looked at again because one
+	// of them was just ending.
+	surveyTries = 16
+)
+
+// reap collects the children that have ended, finds out what is left of their
+// runs, and tells. It does one batch; if there may be more, h.dead says so.
+func (h *hand) reap() {
+	ended := h.collect(nil)
+	if len(ended) == 0 && len(h.fading) == 0 {
+		return
+	}
+	// An orphan that is seen to be ending has handed its own children to this
+	// process, maybe after the list was read: look again once it is reaped.
+	settled := h.kin.adopt()
+	for try := 1; !settled && try < surveyTries; try++ {
+		ended = h.collect(ended)
+		settled = h.kin.adopt()
+	}
+	h.dead = h.dead || !settled
+	for _, c := range ended {
+		c.looked = true
+		left := h.kin.left(c)
+		h.emit(tree.Exited{Node: c.node, Run: c.run, Exit: c.exit, Left: left})
+		if left {
+			h.fading = append(h.fading, c)
+		} else {
+			h.forget(c)
+		}
+	}
+	h.fading = slices.DeleteFunc(h.fading, func(c *child) bool {
+		if h.kin.left(c) {
+			return false
+		}
+		h.emit(tree.Gone{Node: c.node, Run: c.run})
+		h.forget(c)
+		return true
+	})
+}
+
+// collect reaps up to a batch of children and adds the runs whose first
+// process was among them to ended.
+func (h *hand) collect(ended []*child) []*child {
+	for range reapBatch {
+		pid, status, usage, ok := h.reapOne()
+		if !ok {
+			return ended
+		}
+		c := h.leaders[pid]
+		if c == nil {
+			continue
+		}
+		delete(h.leaders, pid)
+		c.over = true
+		c.exit = h.exitOf(c, status, usage)
+		if c.tty >= 0 {
+			takeTerminal(c.tty)
+			syscall.Close(c.tty)
+			c.tty = -1
+		}
+		ended = append(ended, c)
+	}
+	h.dead = true
+	return ended
+}
+
+// pinned is called while a child that has ended is a zombie, which keeps its
+// number from being given to anybody else, also as a group's. Now the rest of
+// the group of a run that is being killed can be killed at once.
+func (h *hand) pinned(pid int) {
+	c := h.leaders[pid]
+	if c == nil {
+		if !h.kin.dying(pid) {
+			h.strays.Add(1)
+		}
+		return
+	}
+	if c.killing {
+		_ = syscall.Kill(-pid, syscall.SIGKILL)
+	}
+}
+
+// exitOf says how a run's first process ended.
+func (h *hand) exitOf(c *child, status syscall.WaitStatus, usage *syscall.Rusage) tree.Exit {
+	at := h.now()
+	e := tree.Exit{
+		Code:   status.ExitStatus(), // -1 after a signal
+		At:     at,
+		Ran:    at.Sub(c.started),
+		User:   time.Duration(usage.Utime.Nano()),
+		System: time.Duration(usage.Stime.Nano()),
+		MaxRSS: maxRSSBytes(usage),
+		Cause:  tree.Ended,
+	}
+	if status.Signaled() {
+		e.Signal = int(status.Signal())
+		e.Core = status.CoreDump()
+		e.Cause = tree.Signalled
+		e.OOM = status.Signal() == syscall.SIGKILL && !c.killed && h.ooms.grew()
+	}
+	return e
+}
+
+// forget drops a run of which nothing is left that counts.
+func (h *hand) forget(c *child) {
+	delete(h.runs, c.runKey)
+	h.kin.forget(c)
+}
