@@ -1,0 +1,47 @@
+# Everything that is done to this project, by name. `make help` lists it.
+
+GO      ?= go
+BIN     := bin/gosup
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+LDFLAGS := -s -w -X main.release=$(VERSION)
+PREFIX  ?= /usr/local
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+export CGO_ENABLED := 0
+
+.PHONY: help build run test bench ci install lint darwin fuzz clean
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build bin/gosup, static
+	@mkdir -p bin
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/gosup
+
+run: build ## supervise the example; in another terminal: bin/gosup ctl -h
+	$(BIN) run -c configs/example.yaml
+
+test: ## run the tests with the race detector
+	CGO_ENABLED=1 $(GO) test -race -timeout 280s ./...
+
+bench: build ## measure gosup beside a floor and the peers that are installed
+	$(GO) run ./scripts/bench
+
+ci: lint test darwin fuzz ## all that a change must pass
+
+lint:
+	@out=$$(gofmt -l .); test -z "$$out" || { echo "not gofmt-ed:"; echo "$$out"; exit 1; }
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+
+darwin:
+	GOOS=darwin GOARCH=arm64 $(GO) vet ./...
+
+fuzz: ## a short run of each fuzz target
+	scripts/fuzz.sh
+
+install: build ## install into PREFIX (/usr/local)
+	install -D -m 0755 $(BIN) $(DESTDIR)$(PREFIX)/bin/gosup
+
+clean: ## remove what was built
+	rm -rf bin

@@ -1,0 +1,208 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strconv"
+	"syscall"
+	"time"
+
+	"os/user"
+
+	"gosup/config"
+	"gosup/control"
+	"gosup/logs"
+	"gosup/procman"
+	"gosup/spec"
+	"gosup/tree"
+)
+
+// daemon wires the parts of a supervisor together and runs it.
+type daemon struct {
+	tree   *spec.Tree
+	output spec.Output // what `output: auto` means
+	single bool        // one command, no file
+	reload func() (*spec.Tree, config.Problems)
+
+	log     *slog.Logger
+	lock    *procman.Lock
+	pump    *logs.Pump
+	manager *procman.Manager
+	server  *control.Server
+}
+
+// run supervises until the end and returns the daemon's exit code as an error.
+func (d *daemon) run() error {
+	procman.Prepare()
+	d.log = newLogger(d.tree.Supervisor)
+	if err := d.claim(); err != nil {
+		return err
+	}
+	if d.lock != nil {
+		defer d.lock.Release()
+	}
+	listener, err := d.listen()
+	if err != nil {
+		return err
+	}
+	if err := d.open(); err != nil {
+		return err
+	}
+	stop := d.handleSignals()
+	if listener != nil {
+		go d.serve(listener)
+	}
+	// What loading has left behind is given back: a daemon is small.
+	debug.FreeOSMemory()
+	code := d.manager.Run()
+	stop()
+	d.close()
+	if d.single {
+		code = d.commandCode(code)
+	}
+	if code != 0 {
+		return &exitError{code: code}
+	}
+	return nil
+}
+
+// claim takes the runtime folder. Where there can be none, as in a container
+// with a read-only root, gosup runs without.
+func (d *daemon) claim() error {
+	s := &d.tree.Supervisor
+	if s.RuntimeDir == "" {
+		return nil
+	}
+	lock, err := procman.Claim(s.RuntimeDir)
+	if errors.Is(err, syscall.EROFS) || errors.Is(err, fs.ErrPermission) {
+		d.log.Warn("no runtime folder: no gosup ctl, no second daemon noticed, output through pipes", "err", err)
+		if filepath.Dir(s.Socket) == s.RuntimeDir {
+			s.Socket = ""
+		}
+		s.RuntimeDir = ""
+		return nil
+	}
+	d.lock = lock
+	return err
+}
+
+// listen opens the control socket. A daemon that a container starts with no
+// place for one runs without.
+func (d *daemon) listen() (net.Listener, error) {
+	s := d.tree.Supervisor
+	if s.Socket == "" {
+		return nil, nil
+	}
+	gid, err := groupID(s.SocketGroup)
+	if err != nil {
+		return nil, &exitError{code: exitConfig, err: err}
+	}
+	l, err := control.Listen(control.Socket{Path: s.Socket, Mode: fs.FileMode(s.SocketMode), GID: gid})
+	if errors.Is(err, syscall.EROFS) || d.lock == nil && errors.Is(err, fs.ErrPermission) {
+		d.log.Warn("no control socket: gosup ctl cannot reach this daemon", "err", err)
+		return nil, nil
+	}
+	return l, err
+}
+
+// groupID returns the number of a group, or -1 for none.
+func groupID(name string) (int, error) {
+	if name == "" {
+		return -1, nil
+	}
+	if gid, err := strconv.Atoi(name); err == nil {
+		return gid, nil
+	}
+	g, err := user.LookupGroup(name)
+	if err != nil {
+		return -1, fmt.Errorf("supervisor.socket_group: there is no group %q (create it, or name another)", name)
+	}
+	return strconv.Atoi(g.Gid)
+}
+
+// open makes what supervises.
+func (d *daemon) open() error {
+	pump, err := logs.NewPump(logs.Options{
+		RuntimeDir: d.tree.Supervisor.RuntimeDir,
+		Stdout:     os.Stdout, Stderr: os.Stderr, Color: colorful(os.Stdout), Logger: d.log,
+	})
+	if err != nil {
+		return err
+	}
+	d.pump = pump
+	d.manager = procman.New(procman.Options{
+		Tree: d.tree, Environ: os.Environ(), Pump: pump, Logger: d.log, Output: d.output, Single: d.single,
+	})
+	return nil
+}
+
+// serve answers the control socket until close.
+func (d *daemon) serve(l net.Listener) {
+	gid, _ := groupID(d.tree.Supervisor.SocketGroup)
+	d.server = control.NewServer(d.manager, control.Options{
+		Version: version(),
+		Access:  control.Access{UID: os.Getuid(), GID: gid},
+		Log:     d.log,
+	})
+	if err := d.server.Serve(l); err != nil {
+		d.log.Error("control socket lost", "err", err)
+	}
+}
+
+// close ends the parts, those that depend on others first.
+func (d *daemon) close() {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if d.server != nil {
+		d.server.Close(ctx)
+	}
+	if err := d.manager.Close(ctx); err != nil {
+		d.log.Warn("not closed in time", "err", err)
+	}
+	if dir := d.tree.Supervisor.RuntimeDir; dir != "" {
+		// Empty but for what could not be removed; the folder itself stays.
+		_ = os.Remove(filepath.Join(dir, "fifo"))
+	}
+}
+
+// commandCode returns what `run -- CMD` exits with: the command's own code.
+func (d *daemon) commandCode(code int) int {
+	for _, n := range d.manager.Snapshot().Nodes {
+		if exit := n.LastExit; exit != nil && exit.Cause != tree.NotStarted {
+			return exit.ShellCode()
+		}
+	}
+	return code
+}
+
+func newLogger(s spec.Supervisor) *slog.Logger {
+	var level slog.Level
+	// The file was checked: the name is one that slog knows.
+	_ = level.UnmarshalText([]byte(s.LogLevel))
+	opt := &slog.HandlerOptions{Level: level}
+	if s.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(os.Stderr, opt))
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, opt))
+}
+
+// fileOutput returns what `output: auto` means for the processes of a file:
+// the console where gosup is PID 1, whose output is the container's log; both
+// on a terminal; else files.
+func fileOutput() spec.Output {
+	switch {
+	case os.Getpid() == 1:
+		return spec.OutputConsole
+	case isTerminal(os.Stdout):
+		return spec.OutputBoth
+	default:
+		return spec.OutputFile
+	}
+}

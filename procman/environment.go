@@ -1,0 +1,115 @@
+package procman
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"gosup/spec"
+	"gosup/tree"
+)
+
+// environment makes the environment of runs.
+type environment struct {
+	inherited []string // without GOSUP_*
+	path      string   // PATH=… of those
+	id        string   // of this supervisor, in GOSUP_RUN
+}
+
+func newEnvironment(opt Options) environment {
+	var e environment
+	for _, kv := range opt.Environ {
+		switch {
+		case strings.HasPrefix(kv, "GOSUP_"), strings.HasPrefix(kv, "NOTIFY_SOCKET="),
+			strings.HasPrefix(kv, "LISTEN_"), strings.HasPrefix(kv, "WATCHDOG_"):
+			// What a supervisor above told gosup is not for those below.
+		default:
+			e.inherited = append(e.inherited, kv)
+		}
+		if strings.HasPrefix(kv, "PATH=") {
+			e.path = kv
+		}
+	}
+	e.id = supervisorID(opt.Tree.Supervisor.RuntimeDir)
+	return e
+}
+
+// supervisorID returns the identity of the supervisor of a runtime folder. It
+// is kept there, so that the next daemon knows the processes of this one. A
+// folder that cannot be written gives an identity for this daemon alone.
+func supervisorID(dir string) string {
+	fresh := make([]byte, 8)
+	rand.Read(fresh) // never fails: crypto/rand
+	id := hex.EncodeToString(fresh)
+	if dir == "" {
+		return id
+	}
+	file := filepath.Join(dir, "id")
+	if kept, err := os.ReadFile(file); err == nil {
+		if _, err := hex.DecodeString(string(kept)); err == nil && len(kept) == len(id) {
+			return string(kept)
+		}
+	}
+	_ = os.WriteFile(file, []byte(id), 0o600)
+	return id
+}
+
+// tag returns the value of GOSUP_RUN, which tells the descendants of a run.
+func (v environment) tag(p *spec.Process, run uint64) string {
+	return v.id + "/" + p.Name + "/" + strconv.FormatUint(run, 10)
+}
+
+// of returns the whole environment of a run. A later entry of a name wins.
+func (v environment) of(p *spec.Process, e tree.Start, tag, stateDir string) []string {
+	env := make([]string, 0, len(v.inherited)+len(p.Env)+6)
+	if !p.CleanEnv {
+		env = append(env, v.inherited...)
+	} else if v.path != "" {
+		env = append(env, v.path)
+	}
+	env = append(env, p.Env...)
+	_, instance, _ := strings.Cut(p.Name, "@")
+	env = append(env,
+		"GOSUP_PROCESS="+p.Name,
+		"GOSUP_INSTANCE="+instance,
+		"GOSUP_RUN="+tag,
+		"GOSUP_RESTART_COUNT="+strconv.Itoa(e.Restarts),
+	)
+	if stateDir != "" {
+		env = append(env, "STATE_DIRECTORY="+stateDir)
+	}
+	return env
+}
+
+// stateDir makes the folder that a process keeps its state in, and returns it.
+// Where it cannot be made, the process runs without: "".
+func (o *outfitter) stateDir(p *spec.Process) string {
+	root := o.m.opt.Tree.Supervisor.StateDir
+	if root == "" {
+		return ""
+	}
+	dir := filepath.Join(root, "processes", filepath.FromSlash(p.Name))
+	if err := makePrivate(dir); err != nil {
+		if !o.noState {
+			o.noState = true
+			o.m.log.Warn("no state folder: processes run without STATE_DIRECTORY", slog.Any("err", err))
+		}
+		return ""
+	}
+	return dir
+}
+
+func makePrivate(dir string) error {
+	if info, err := os.Lstat(dir); err == nil {
+		if !info.IsDir() {
+			return fmt.Errorf("make %s: it is there and no folder", dir)
+		}
+		return nil
+	}
+	return os.MkdirAll(dir, 0o700)
+}

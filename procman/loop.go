@@ -1,0 +1,167 @@
+package procman
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"gosup/tree"
+)
+
+// crew carries out what the tree orders. Its methods are called on the loop's
+// goroutine and never block; what becomes of an order comes back as an event.
+type crew interface {
+	start(tree.Start)      // answered by exactly one Started or StartFailed
+	signal(tree.Signal)    // not answered
+	redefine(tree.Changed) // not answered
+	forget(tree.Forget)    // not answered
+}
+
+// wish is an event on its way to the loop, with the place for its answer if it
+// asks for one.
+type wish struct {
+	event tree.Event
+	reply chan<- tree.Answer // of an Asked; buffered, so that the loop never waits
+}
+
+// inbox holds events until the loop takes them. It has no bound of its own:
+// who fills it is bounded, and an event that is lost would be a run that is
+// never reaped.
+type inbox struct {
+	mu     sync.Mutex
+	wishes []wish
+	wake   chan struct{} // buffered by one
+}
+
+func (b *inbox) put(w wish) {
+	b.mu.Lock()
+	b.wishes = append(b.wishes, w)
+	b.mu.Unlock()
+	select {
+	case b.wake <- struct{}{}:
+	default:
+	}
+}
+
+// take returns all that is there. The caller gives back the slice that it took
+// before, to be filled again.
+func (b *inbox) take(old []wish) []wish {
+	clear(old)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	taken := b.wishes
+	b.wishes = old[:0]
+	return taken
+}
+
+// Run supervises until the tree says that the daemon is to end, and returns
+// the exit code. It is the loop: it takes what happened, reads the clock once,
+// steps the tree, hands out what is to be done, publishes what readers see,
+// and sleeps until something happens or the tree's one deadline is due.
+//
+// It must be called once. The caller closes the Manager afterwards.
+func (m *Manager) Run() (code int) {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	defer close(m.ended)
+	for {
+		m.events = m.events[:0]
+		m.taken = m.inbox.take(m.taken)
+		for _, w := range m.taken {
+			m.events = append(m.events, m.admit(w))
+		}
+		now := m.Now()
+		m.effects = m.tree.Step(now, m.events, m.effects[:0])
+		for _, e := range m.effects {
+			m.carryOut(e)
+		}
+		clear(m.effects)
+		m.publish(now)
+		if m.exiting != nil {
+			return m.exiting.Code
+		}
+		m.arm(timer, now)
+		select {
+		case <-m.inbox.wake:
+		case <-timer.C:
+		}
+	}
+}
+
+// arm sets the one timer to the tree's next deadline, or stops it: while
+// nothing is due, nothing wakes the daemon.
+func (m *Manager) arm(timer *time.Timer, now tree.Time) {
+	if next, ok := m.tree.Next(); ok {
+		timer.Reset(next.Sub(now))
+		return
+	}
+	timer.Stop()
+}
+
+// admit makes a place for the answer to a wish.
+func (m *Manager) admit(w wish) tree.Event {
+	asked, ok := w.event.(tree.Asked)
+	if !ok {
+		return w.event
+	}
+	m.lastAsk++
+	asked.ID = m.lastAsk
+	m.replies[asked.ID] = w.reply
+	return asked
+}
+
+func (m *Manager) carryOut(e tree.Effect) {
+	switch e := e.(type) {
+	case tree.Start:
+		m.crew.start(e)
+	case tree.Signal:
+		m.crew.signal(e)
+	case tree.Changed:
+		m.crew.redefine(e)
+	case tree.Forget:
+		m.crew.forget(e)
+	case tree.Answer:
+		m.replies[e.ID] <- e
+		delete(m.replies, e.ID)
+	case tree.Note:
+		m.history.add(tree.Noted{Note: e, Wall: m.Wall(e.At)})
+		m.report(e)
+	case tree.Exiting:
+		m.exiting = &e
+	}
+}
+
+// publish makes what changed visible to readers.
+func (m *Manager) publish(now tree.Time) {
+	m.history.announce()
+	if v := m.tree.Version(); v != m.snapshot.latest().Version {
+		old := len(m.snapshot.latest().Nodes)
+		m.snapshot.publish(&tree.Snapshot{
+			At: now, Version: v, Stopping: m.tree.Shutdown(),
+			Nodes: m.tree.View(make([]*tree.Node, 0, old)),
+		})
+	}
+}
+
+// Ask hands a wish to the tree and waits for its answer, which comes with the
+// next step of the loop. The error is that of ctx, or ErrEnded.
+func (m *Manager) Ask(ctx context.Context, a tree.Asked) (tree.Answer, error) {
+	reply := make(chan tree.Answer, 1)
+	m.inbox.put(wish{event: a, reply: reply})
+	select {
+	case answer := <-reply:
+		return answer, nil
+	case <-ctx.Done():
+		return tree.Answer{}, ctx.Err()
+	case <-m.ended:
+		return tree.Answer{}, ErrEnded
+	}
+}
+
+// Shutdown asks for the end of the daemon and returns at once.
+func (m *Manager) Shutdown(u tree.Urgency, by, why string) {
+	m.Tell(tree.Shutdown{Urgency: u, By: by, Why: why})
+}
+
+// Tell hands an event that has no answer to the tree. It never blocks.
+func (m *Manager) Tell(e tree.Event) { m.inbox.put(wish{event: e}) }

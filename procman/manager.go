@@ -1,0 +1,161 @@
+package procman
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"gosup/logs"
+	"gosup/spec"
+	"gosup/tree"
+)
+
+// Options is what a Manager is made of.
+type Options struct {
+	Tree    *spec.Tree
+	Environ []string     // what processes inherit, usually os.Environ()
+	Pump    *logs.Pump   // carries the output; the Manager closes it
+	Logger  *slog.Logger // gosup's own log
+	Output  spec.Output  // what OutputAuto means here
+
+	// Single is the mode of `run -- CMD`: the process has gosup's own standard
+	// input, and the terminal if that is one.
+	Single bool
+}
+
+// Manager supervises the processes of one configuration. Make it with New, let
+// Run supervise, and Close it after that. All other methods may be called from
+// any goroutine.
+type Manager struct {
+	opt   Options
+	log   *slog.Logger
+	clock clock
+	hand  *hand
+	crew  crew
+	name  string
+
+	inbox    inbox
+	snapshot snapshots
+	history  history
+	ended    chan struct{} // closed when Run returns
+
+	// What follows belongs to the loop.
+	tree    *tree.Tree
+	taken   []wish
+	events  []tree.Event
+	effects []tree.Effect
+	lastAsk uint64
+	replies map[uint64]chan<- tree.Answer
+	exiting *tree.Exiting
+}
+
+// New returns a manager with everything down. It makes gosup the reaper of
+// orphans, and from now on the hand waits for every child of this process.
+func New(opt Options) *Manager {
+	m := newManager(opt, newClock())
+	outfitter := newOutfitter(m)
+	m.crew = outfitter
+	m.hand = newHand(outfitter.heard, m.Now, handOptions{})
+	outfitter.hand = m.hand
+	go outfitter.work()
+	return m
+}
+
+// newManager returns a manager without a crew.
+func newManager(opt Options, c clock) *Manager {
+	m := &Manager{
+		opt: opt, log: opt.Logger, clock: c, name: opt.Tree.Supervisor.Name,
+		tree:    tree.New(opt.Tree, seed()),
+		ended:   make(chan struct{}),
+		replies: map[uint64]chan<- tree.Answer{},
+		inbox:   inbox{wake: make(chan struct{}, 1)},
+	}
+	m.snapshot.publish(&tree.Snapshot{At: m.Now(), Nodes: m.tree.View(nil)})
+	return m
+}
+
+// Close ends what Run has left: the hand, then the pump, which writes what
+// processes have left in their pipes. It waits for at most ctx.
+func (m *Manager) Close(ctx context.Context) error {
+	err := m.hand.close(ctx)
+	if o, ok := m.crew.(*outfitter); ok {
+		o.close()
+	}
+	return err
+}
+
+// Now reads the clock of the tree.
+func (m *Manager) Now() tree.Time { return m.clock.now() }
+
+// Wall returns the wall time of a point on the clock of the tree.
+func (m *Manager) Wall(t tree.Time) time.Time { return m.clock.wall(t) }
+
+// Name returns the name of this supervisor, as configured.
+func (m *Manager) Name() string { return m.name }
+
+// Started returns when the daemon began.
+func (m *Manager) Started() tree.Time { return m.clock.origin }
+
+// Strangers returns how many orphans were reaped that no process of ours had
+// left: the duty of PID 1.
+func (m *Manager) Strangers() uint64 { return m.hand.strangers() }
+
+// seed returns what jitter draws from: it need not be secret, only different
+// on each machine, so that a fleet does not restart in step.
+func seed() uint64 {
+	var b [8]byte
+	if _, err := rand.Read(b[:]); err != nil {
+		return uint64(time.Now().UnixNano())
+	}
+	return binary.NativeEndian.Uint64(b[:])
+}
+
+// report writes a note to gosup's own log.
+func (m *Manager) report(n tree.Note) {
+	level := slog.LevelInfo
+	switch {
+	case n.Type == tree.NoteRequest:
+		level = slog.LevelDebug
+	case n.Type == tree.NoteState && n.To == "failed", n.Type == tree.NoteGroup && n.To == "failed":
+		level = slog.LevelWarn
+	}
+	if !m.log.Enabled(context.Background(), level) {
+		return
+	}
+	attrs := make([]slog.Attr, 0, 8)
+	if n.Process != "" {
+		attrs = append(attrs, slog.String("process", n.Process))
+	}
+	if n.From != "" {
+		attrs = append(attrs, slog.String("from", n.From))
+	}
+	if n.To != "" {
+		attrs = append(attrs, slog.String("state", n.To))
+	}
+	if n.PID != 0 {
+		attrs = append(attrs, slog.Int("pid", n.PID))
+	}
+	if words := n.Cause.String(); words != "" {
+		attrs = append(attrs, slog.String("reason", words))
+	}
+	if n.Detail != "" {
+		attrs = append(attrs, slog.String("detail", n.Detail))
+	}
+	m.log.LogAttrs(context.Background(), level, n.Type.String(), attrs...)
+}
+
+// Prepare makes this process fit to be a supervisor: what it inherited does
+// not reach its children, and a write to a broken stderr does not end it. It
+// must be called first thing, before any descriptor is opened for keeps.
+func Prepare() {
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // nobody reads it: a write then returns EPIPE
+	handleSignals()
+	// Descriptors that cannot be marked reach the children, as they would
+	// without gosup.
+	_ = markCloexec()
+}

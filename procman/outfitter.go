@@ -1,0 +1,232 @@
+package procman
+
+import (
+	"log/slog"
+	"os"
+	"sync"
+
+	"gosup/logs"
+	"gosup/spec"
+	"gosup/tree"
+)
+
+// outfitter gives each run what it needs before it can be forked: its
+// environment, its folders, its output. All that may wait for a disk, which
+// the loop must not and the hand should not; so it has a goroutine and a queue
+// of its own. It also drains the output of a run that has ended before anybody
+// hears of the end: who sees a process stopped finds its last line in the log.
+//
+// Signals pass it by: they go to the hand at once.
+type outfitter struct {
+	m       *Manager
+	hand    *hand
+	env     environment
+	queue   jobs
+	done    chan struct{}
+	lent    map[runKey][]*os.File // descriptors open until the hand has forked
+	sinks   map[tree.NodeID]*outlet
+	noState bool // it was said that state folders cannot be made
+}
+
+// outlet is the output of one process.
+type outlet struct {
+	sink *logs.Sink
+	name string
+}
+
+// jobs is a queue without a bound, like inbox.
+type jobs struct {
+	mu    sync.Mutex
+	items []any
+	ended bool
+	wake  chan struct{}
+}
+
+func (q *jobs) put(job any) {
+	q.mu.Lock()
+	q.items = append(q.items, job)
+	q.mu.Unlock()
+	q.ring()
+}
+
+func (q *jobs) ring() {
+	select {
+	case q.wake <- struct{}{}:
+	default:
+	}
+}
+
+func newOutfitter(m *Manager) *outfitter {
+	return &outfitter{
+		m:     m,
+		env:   newEnvironment(m.opt),
+		queue: jobs{wake: make(chan struct{}, 1)},
+		done:  make(chan struct{}),
+		lent:  map[runKey][]*os.File{},
+		sinks: map[tree.NodeID]*outlet{},
+	}
+}
+
+func (o *outfitter) start(e tree.Start)      { o.queue.put(e) }
+func (o *outfitter) redefine(e tree.Changed) { o.queue.put(e) }
+func (o *outfitter) forget(e tree.Forget)    { o.queue.put(e) }
+func (o *outfitter) signal(e tree.Signal)    { o.hand.signal(e) }
+
+// heard takes the hand's events on the hand's goroutine.
+func (o *outfitter) heard(e tree.Event) { o.queue.put(e) }
+
+// close ends the goroutine once all that is queued is done, and closes the
+// output.
+func (o *outfitter) close() {
+	o.queue.mu.Lock()
+	o.queue.ended = true
+	o.queue.mu.Unlock()
+	o.queue.ring()
+	<-o.done
+}
+
+// work does the jobs in their order. It ends with close.
+func (o *outfitter) work() {
+	defer close(o.done)
+	var batch []any
+	for {
+		o.queue.mu.Lock()
+		batch, o.queue.items = o.queue.items, batch[:0]
+		ended := o.queue.ended
+		o.queue.mu.Unlock()
+		for _, job := range batch {
+			o.do(job)
+		}
+		if len(batch) == 0 {
+			if ended {
+				o.closeSinks()
+				return
+			}
+			<-o.queue.wake
+		}
+		clear(batch)
+	}
+}
+
+func (o *outfitter) do(job any) {
+	switch e := job.(type) {
+	case tree.Start:
+		o.equip(e)
+	case tree.Changed:
+		o.reconfigure(e)
+	case tree.Forget:
+		o.dismiss(e)
+	case tree.Started:
+		o.giveBack(runKey{e.Node, e.Run})
+		o.m.Tell(e)
+	case tree.StartFailed:
+		o.giveBack(runKey{e.Node, e.Run})
+		o.m.Tell(e)
+	case tree.Exited:
+		if out := o.sinks[e.Node]; out != nil {
+			out.sink.Drain()
+		}
+		o.m.Tell(e)
+	case tree.Event:
+		o.m.Tell(e)
+	}
+}
+
+// equip makes the launch of a run and hands it on.
+func (o *outfitter) equip(e tree.Start) {
+	l, err := o.launch(e)
+	if err != nil {
+		o.m.Tell(tree.StartFailed{Node: e.Node, Run: e.Run, Why: err.Error()})
+		return
+	}
+	o.hand.start(l)
+}
+
+func (o *outfitter) launch(e tree.Start) (launch, error) {
+	p := e.Process
+	l := launch{
+		Node: e.Node, Run: e.Run, Argv: p.Argv, Dir: p.Dir,
+		Foreground: o.m.opt.Single, Reach: p.Stop.Kill,
+	}
+	l.Tag = o.env.tag(p, e.Run)
+	l.Env = o.env.of(p, e, l.Tag, o.stateDir(p))
+	out, err := o.outlet(e.Node, p)
+	if err != nil {
+		return launch{}, err
+	}
+	out.sink.Mark(e.Run)
+	stdout, stderr, err := out.sink.ChildFiles()
+	if err != nil {
+		return launch{}, err
+	}
+	o.lent[runKey{e.Node, e.Run}] = []*os.File{stdout, stderr}
+	stdin := -1
+	if o.m.opt.Single {
+		stdin = 0
+	}
+	l.Files = []int{stdin, int(stdout.Fd()), int(stderr.Fd())}
+	return l, nil
+}
+
+// giveBack closes the descriptors of a run that has been forked, or was not.
+func (o *outfitter) giveBack(k runKey) {
+	for _, f := range o.lent[k] {
+		f.Close()
+	}
+	delete(o.lent, k)
+}
+
+// outlet returns the output of a process, opening it at its first run.
+func (o *outfitter) outlet(id tree.NodeID, p *spec.Process) (*outlet, error) {
+	if out := o.sinks[id]; out != nil {
+		return out, nil
+	}
+	sink, err := o.m.opt.Pump.Open(p.Name, o.resolve(p.Logs), logs.Owner{UID: os.Getuid(), GID: os.Getgid()})
+	if err != nil {
+		return nil, err
+	}
+	out := &outlet{sink: sink, name: p.Name}
+	o.sinks[id] = out
+	return out, nil
+}
+
+// resolve replaces OutputAuto by what it means here.
+func (o *outfitter) resolve(l spec.Logs) spec.Logs {
+	if l.Output == spec.OutputAuto {
+		l.Output = o.m.opt.Output
+	}
+	return l
+}
+
+func (o *outfitter) reconfigure(e tree.Changed) {
+	out := o.sinks[e.Node]
+	if out == nil {
+		return
+	}
+	if err := out.sink.Reconfigure(o.resolve(e.Process.Logs)); err != nil {
+		o.m.log.Warn("output not changed", slog.String("process", e.Process.Name), slog.Any("err", err))
+	}
+}
+
+func (o *outfitter) dismiss(e tree.Forget) {
+	if out := o.sinks[e.Node]; out != nil {
+		delete(o.sinks, e.Node)
+		o.closeSink(out)
+	}
+}
+
+func (o *outfitter) closeSink(out *outlet) {
+	if err := out.sink.Close(true); err != nil {
+		o.m.log.Warn("output not closed", slog.String("process", out.name), slog.Any("err", err))
+	}
+}
+
+func (o *outfitter) closeSinks() {
+	for _, out := range o.sinks {
+		o.closeSink(out)
+	}
+	clear(o.sinks)
+	if err := o.m.opt.Pump.Close(); err != nil {
+		o.m.log.Warn("output not closed", slog.Any("err", err))
+	}
+}
