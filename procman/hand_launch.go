@@ -21,7 +21,7 @@ func (h *hand) fork(o *startOrder) {
 	l := &o.launch
 	pid, tty, err := h.spawn(l)
 	if err != nil {
-		h.emit(tree.StartFailed{Node: l.Node, Run: l.Run, Why: err.Error(), Busy: errors.Is(err, syscall.ETXTBSY)})
+		h.emit(tree.StartFailed{Node: l.Node, Run: l.Run, Why: err.Error(), Busy: errors.Is(err, syscall.ETXTBSY), Code: shellCode(err)})
 		return
 	}
 	c := &child{runKey: l.key(), tag: l.Tag, pid: pid, reach: l.Reach, tty: tty, started: h.now()}
@@ -115,7 +115,17 @@ func lookPath(l *launch) (string, error) {
 	if denied != "" {
 		return "", fmt.Errorf("exec %s: %s: %w", name, denied, syscall.EACCES)
 	}
-	return "", fmt.Errorf("exec %s: not found in PATH %s", name, path)
+	return "", fmt.Errorf("exec %s: %w %s", name, errNotFound, path)
+}
+
+var errNotFound = errors.New("not found in PATH")
+
+// shellCode returns what a shell exits with for a command that it cannot run.
+func shellCode(err error) int {
+	if errors.Is(err, errNotFound) || errors.Is(err, syscall.ENOENT) {
+		return 127
+	}
+	return 126
 }
 
 // explain says what a failed fork or exec means. The kernel tells one number

@@ -55,9 +55,9 @@ func (c Cause) String() string {
 	case CauseAsked:
 		return withText(c.By, c.Text)
 	case CauseShutdown:
-		return withText("shutdown by "+c.By, c.Text)
+		return "shutdown " + withText(c.By, c.Text)
 	case CauseReload:
-		return withText("reload by "+c.By, c.Text)
+		return "reload " + withText(c.By, c.Text)
 	case CauseExit:
 		return c.Exit.String()
 	case CauseStart:

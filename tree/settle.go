@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"gosup/policy"
+	"gosup/spec"
 )
 
 // settle brings the tree from what was decided to what is to be done. Each
@@ -116,13 +117,14 @@ func (t *Tree) climb(n *node) {
 		return
 	}
 	s := steps[n.step]
-	if n.step == 0 && t.farewell != 0 {
-		s.Signal = t.farewell
-	}
 	n.step++
 	n.deadline = t.now.Add(s.Wait)
 	if t.urgency == Quick {
 		n.deadline = t.now
+	}
+	if n.step == 1 && t.farewell != 0 {
+		t.do(Signal{Node: n.id, Run: n.run, Signal: t.farewell, Reach: spec.KillProcess})
+		return
 	}
 	t.signal(n, s.Signal)
 }

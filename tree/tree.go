@@ -308,9 +308,11 @@ func (t *Tree) ended(n *node, e Exited) {
 }
 
 // chase goes after what a run has left behind: with the signal of the stop
-// under way, which its descendants may not have had, or with SIGKILL.
+// under way, which its descendants may not have had, or with SIGKILL. Where a
+// shutdown hands on a signal that was meant for one process, that was the only
+// one to have time for it.
 func (t *Tree) chase(n *node) {
-	if steps := n.proc.Stop.Steps; n.step > 0 && n.step <= len(steps) {
+	if steps := n.proc.Stop.Steps; n.step > 0 && n.step <= len(steps) && t.farewell == 0 {
 		t.signal(n, steps[n.step-1].Signal)
 		return
 	}

@@ -13,7 +13,11 @@ func newRoot() *cobra.Command {
 		DisableSuggestions: true,
 	}
 	root.AddCommand(
+		newRunCommand(),
+		newCheckCommand(),
+		newSchemaCommand(),
 		newDemoCommand(),
+		newVersionCommand(),
 	)
 	return root
 }
