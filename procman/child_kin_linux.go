@@ -41,8 +41,11 @@ const (
 	walkLimit = 1 << 14
 )
 
-func (k *kin) open(root string, r *reserve, leaders map[int]*child) {
-	k.proc = openProc(root, r)
+func (k *kin) open(opt handOptions, r *reserve, leaders map[int]*child) {
+	k.proc = openProc(opt.proc, r)
+	if opt.noLists {
+		k.proc.dropLists()
+	}
 	k.leaders = leaders
 	k.groups = make(map[int]*child)
 	k.tags = make(map[string]*child)

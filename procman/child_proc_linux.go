@@ -2,7 +2,6 @@ package procman
 
 import (
 	"bytes"
-	"math"
 	"os"
 	"strconv"
 	"syscall"
@@ -21,14 +20,21 @@ type procfs struct {
 	pids    []int
 }
 
-// openProc returns nil if there is no procfs at root.
+// openProc returns nil if there is no procfs at root, or one of another pid
+// namespace, in which the same numbers mean other processes.
 func openProc(root string, r *reserve) *procfs {
 	p := &procfs{root: root + "/", reserve: r, self: os.Getpid(), buf: make([]byte, 16<<10)}
-	if _, ok := p.stat(p.self); !ok {
+	if self, err := os.Readlink(p.root + "self"); err != nil || self != strconv.Itoa(p.self) {
 		return nil
 	}
 	p.mine = p.openFile(p.childrenFile(p.self, p.self))
 	return p
+}
+
+// dropLists makes p do without the kernel's lists of children.
+func (p *procfs) dropLists() {
+	p.close()
+	p.mine = -1
 }
 
 func (p *procfs) close() {
@@ -257,21 +263,23 @@ func atoi(b []byte) int {
 // was the counters do not say, so it is asked only after a SIGKILL that nobody
 // here has sent.
 type oomCounter struct {
-	files []string
-	last  int64
+	file string
+	last int
 }
 
-// open chooses the counter: that of the daemon's own cgroup, and else that of
-// the whole machine.
+// open chooses the counter: that of the daemon's own cgroup, which counts
+// those below it too, or else that of the whole machine.
 func (o *oomCounter) open(proc string) {
-	o.files = []string{proc + "/vmstat"}
+	o.file = proc + "/vmstat"
 	lines, err := os.ReadFile(proc + "/self/cgroup")
+	if err != nil {
+		lines = nil
+	}
 	for line := range bytes.SplitSeq(lines, []byte("\n")) {
-		if path, ok := bytes.CutPrefix(line, []byte("0::")); ok && err == nil {
-			events := "/sys/fs/cgroup" + string(path) + "/memory.events"
-			if _, err := os.Stat(events); err == nil {
-				o.files = []string{events}
-			}
+		path, unified := bytes.CutPrefix(line, []byte("0::"))
+		events := "/sys/fs/cgroup" + string(path) + "/memory.events"
+		if _, err := os.Stat(events); unified && err == nil {
+			o.file = events
 		}
 	}
 	o.grew()
@@ -279,24 +287,17 @@ func (o *oomCounter) open(proc string) {
 
 // grew reports whether there have been kills since the last call.
 func (o *oomCounter) grew() bool {
-	now := int64(math.MaxInt64)
-	for _, file := range o.files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			return false
-		}
-		for line := range bytes.SplitSeq(text, []byte("\n")) {
-			if v, ok := bytes.CutPrefix(line, []byte("oom_kill ")); ok {
-				now = int64(atoi(v))
-			}
-		}
-	}
-	if now == math.MaxInt64 {
+	text, err := os.ReadFile(o.file)
+	if err != nil {
 		return false
 	}
 	before := o.last
-	o.last = now
-	return now > before
+	for line := range bytes.SplitSeq(text, []byte("\n")) {
+		if n, ok := bytes.CutPrefix(line, []byte("oom_kill ")); ok {
+			o.last = atoi(n)
+		}
+	}
+	return o.last > before
 }
 
 // maxRSSBytes returns the largest resident set. A child shares the daemon's

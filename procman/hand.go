@@ -59,7 +59,8 @@ type hand struct {
 
 // handOptions are the parts of the world that a test may want to be different.
 type handOptions struct {
-	proc string // where procfs is; "" means /proc
+	proc    string // where procfs is; "" means /proc
+	noLists bool   // procfs has no lists of children, as without CONFIG_PROC_CHILDREN
 }
 
 // launch is everything that a fork needs. The hand looks nothing up but the
@@ -119,7 +120,7 @@ func newHand(emit func(tree.Event), now func() tree.Time, opt handOptions) *hand
 	h.mail.wake = make(chan struct{}, 1)
 	h.null = openNull()
 	h.reserve.fill()
-	h.kin.open(opt.proc, &h.reserve, h.leaders)
+	h.kin.open(opt, &h.reserve, h.leaders)
 	h.ooms.open(opt.proc)
 	// Before the first fork: were SIGCHLD ignored, as it may be inherited, the
 	// kernel would throw the exit statuses away.

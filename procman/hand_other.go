@@ -33,13 +33,13 @@ func (*oomCounter) grew() bool  { return false }
 // kin knows nobody here.
 type kin struct{}
 
-func (*kin) open(string, *reserve, map[int]*child) {}
-func (*kin) close()                                {}
-func (*kin) born(*child)                           {}
-func (*kin) forget(*child)                         {}
-func (*kin) left(*child) bool                      { return false }
-func (*kin) adopt() bool                           { return true }
-func (*kin) dying(int) bool                        { return false }
+func (*kin) open(handOptions, *reserve, map[int]*child) {}
+func (*kin) close()                                     {}
+func (*kin) born(*child)                                {}
+func (*kin) forget(*child)                              {}
+func (*kin) left(*child) bool                           { return false }
+func (*kin) adopt() bool                                { return true }
+func (*kin) dying(int) bool                             { return false }
 
 // signal reaches the process group while its first process lives.
 func (*kin) signal(c *child, _ spec.Kill, sigs []syscall.Signal) {
