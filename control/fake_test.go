@@ -152,7 +152,7 @@ func serve(t *testing.T, f *fake, change ...func(*Options, *deadlines, *Socket))
 	t.Helper()
 	o := Options{
 		Version: "v0", Access: Access{UID: os.Getuid(), GID: -1},
-		Limits: LimitsFor(1 << 20), Log: slog.New(slog.DiscardHandler),
+		Log: slog.New(slog.DiscardHandler),
 	}
 	d := defaultDeadlines()
 	s := Socket{Path: filepath.Join(t.TempDir(), "gosup.sock"), Mode: 0o600, GID: -1}

@@ -148,9 +148,9 @@ func (l *socketListener) Close() error {
 	return l.UnixListener.Close()
 }
 
-// maxSocketPath is what fits into a socket's address with its final zero on
-// every system that gosup runs on.
-const maxSocketPath = 103
+// maxSocketPath is what fits into a socket's address beside its final zero
+// (unix(7)).
+const maxSocketPath = len(syscall.RawSockaddrUnix{}.Path) - 1
 
 func listenAt(path string) (*net.UnixListener, error) {
 	short, done, err := shorten(path)

@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // deadlines are those of a connection. Who follows or waits is not bound by
@@ -36,7 +38,7 @@ const (
 type Options struct {
 	Version string // of the program
 	Access  Access
-	Limits  Limits
+	Limits  Limits // the zero value: LimitsFor what this process may open
 	Log     *slog.Logger
 }
 
@@ -55,6 +57,13 @@ func NewServer(sup Supervisor, o Options) *Server {
 }
 
 func newServer(sup Supervisor, o Options, d deadlines) *Server {
+	if o.Limits == (Limits{}) {
+		var files unix.Rlimit
+		if unix.Getrlimit(unix.RLIMIT_NOFILE, &files) != nil {
+			files.Cur = 1024 // what POSIX systems give at the least in practice
+		}
+		o.Limits = LimitsFor(files.Cur)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &Server{sup: sup, opts: o, deadlines: d, ending: cancel}
 	s.http = &http.Server{

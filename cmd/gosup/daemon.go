@@ -57,6 +57,7 @@ func (d *daemon) run() error {
 	}
 	stop := d.handleSignals()
 	if listener != nil {
+		d.server = d.newServer()
 		go d.serve(listener)
 	}
 	// What loading has left behind is given back: a daemon is small.
@@ -143,14 +144,17 @@ func (d *daemon) open() error {
 	return nil
 }
 
-// serve answers the control socket until close.
-func (d *daemon) serve(l net.Listener) {
-	gid, _ := groupID(d.tree.Supervisor.SocketGroup)
-	d.server = control.NewServer(d.manager, control.Options{
+func (d *daemon) newServer() *control.Server {
+	gid, _ := groupID(d.tree.Supervisor.SocketGroup) // listen has looked it up
+	return control.NewServer(d.manager, control.Options{
 		Version: version(),
 		Access:  control.Access{UID: os.Getuid(), GID: gid},
 		Log:     d.log,
 	})
+}
+
+// serve answers the control socket until close.
+func (d *daemon) serve(l net.Listener) {
 	if err := d.server.Serve(l); err != nil {
 		d.log.Error("control socket lost", "err", err)
 	}
