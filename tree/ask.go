@@ -44,6 +44,7 @@ func (t *Tree) askedOf(n *node, e Asked) Result {
 		r.Changed = t.askedToStop(n, cause)
 	case e.Verb == AskRestart:
 		t.askedToStart(n, cause)
+		n.cause = cause
 		r.Changed = true
 		if n.body != absent && n.step == 0 {
 			n.cycle = true
@@ -67,7 +68,7 @@ func (t *Tree) askedToStart(n *node, cause *Cause) bool {
 	for p := n; p.parent >= 0; {
 		p = &t.nodes[p.parent]
 		if p.failed {
-			p.failed, p.touched = false, true
+			p.failed, p.cause, p.touched = false, cause, true
 			p.budget.Clear()
 		}
 	}

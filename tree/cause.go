@@ -101,8 +101,12 @@ func withText(who, text string) string {
 }
 
 func restartWords(n int, l policy.Limit) string {
-	if l.Max == policy.Unlimited {
+	switch {
+	case l.Max == policy.Unlimited:
 		return fmt.Sprintf("restart %d", n)
+	case l.Clock == policy.Wall:
+		// Counted in a row, which may be longer than the limit.
+		return fmt.Sprintf("restart %d in a row", n)
 	}
 	return fmt.Sprintf("restart %d of %d", n, l.Max)
 }

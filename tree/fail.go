@@ -27,11 +27,13 @@ func (n *node) restart() *spec.Restart {
 func (t *Tree) fail(n *node, at Time, cause *Cause, least time.Duration) {
 	p := &t.nodes[n.parent]
 	switch {
-	case p.restarting:
+	case p.restarting, p.group.Strategy.Ordered() && t.now < p.notBefore:
 		// A second failure under one restart of the group: it joins in, and
 		// costs nothing more.
 		n.cause = cause
-		t.mark(p, n)
+		lo, hi := t.affected(p, n)
+		t.mark(p, n, lo, hi, cause)
+		p.notBefore = max(p.notBefore, at.Add(least))
 	case p.group.Strategy.Ordered():
 		n.cause = cause
 		t.restartGroup(p, n, p.restart().Backoff, at, cause, least)
@@ -47,9 +49,14 @@ func (t *Tree) restartProcess(p, n *node, at Time, cause *Cause, least time.Dura
 	r := &n.proc.Restart
 	count := n.budget.Next(t.now, r.Limit)
 	if !n.budget.Grant(t.now, r.Limit) {
-		n.rest, n.cause = failed, &Cause{Kind: CauseBudget, Limit: r.Limit, Before: cause}
+		n.cause = &Cause{Kind: CauseBudget, Limit: r.Limit, Before: cause}
+		if r.OnExhausted == policy.Escalate && n.parent > 0 {
+			t.escalate(p, n, at)
+			return
+		}
+		n.rest = failed
 		if r.OnExhausted == policy.Escalate {
-			t.escalate(n, at)
+			t.end(1, Cause{Kind: CauseGroup, Node: n.name, Text: "escalated past the root:", Before: n.cause})
 		}
 		return
 	}
@@ -70,6 +77,7 @@ func (t *Tree) restartMember(p, n *node, at Time, cause *Cause) {
 		return
 	}
 	n.cycle, p.cycling = true, true
+	t.explain(n, nil, &Cause{Kind: CauseGroup, Node: n.name, Text: "restarts with group", Before: cause})
 	t.postpone(n, at, t.delay(n.restart().Backoff, count, 0), count, p.restart().Limit, cause)
 }
 
@@ -80,25 +88,20 @@ func (t *Tree) restartGroup(p, n *node, b policy.Backoff, at Time, cause *Cause,
 	if !t.charge(p, cause, at) {
 		return
 	}
-	t.mark(p, n)
+	lo, hi := t.affected(p, n)
+	t.mark(p, n, lo, hi, cause)
 	t.postpone(p, at, t.delay(b, count, least), count, p.restart().Limit, cause)
 }
 
 // escalate reports the spent budget of process n to its group, which restarts
 // all its members afresh.
-func (t *Tree) escalate(n *node, at Time) {
+func (t *Tree) escalate(p, n *node, at Time) {
 	cause := n.cause
-	if n.parent == 0 {
-		t.end(1, Cause{Kind: CauseGroup, Node: n.name, Text: "escalated past the root:", Before: cause})
-		return
-	}
-	p := &t.nodes[n.parent]
 	count := p.budget.Next(t.now, p.restart().Limit)
 	if !t.charge(p, cause, at) {
 		return
 	}
-	p.restarting, p.cycling = true, true
-	t.eachMember(p, func(m *node) { m.cycle, m.touched = true, true })
+	t.mark(p, n, 0, int(p.end), cause)
 	t.postpone(p, at, t.delay(n.proc.Restart.Backoff, count, 0), count, p.restart().Limit, cause)
 }
 
@@ -147,15 +150,18 @@ func (t *Tree) failGroup(p *node, cause *Cause) {
 		if n.rest == wanted {
 			n.rest = failed
 			n.cause = &Cause{Kind: CauseGroup, Node: p.name, Text: "failed with group", Before: cause}
-			t.mourn(n, 1)
+			code := 1
+			if n.body != alive && n.lastExit != nil {
+				code = n.lastExit.ShellCode()
+			}
+			t.mourn(n, code)
 		}
 	}
 }
 
-// mark makes the members of p that its strategy names for a failure of n go
-// down, all of them before any starts again.
-func (t *Tree) mark(p, n *node) {
-	p.restarting, p.cycling = true, true
+// affected returns the range of the members of p that its strategy restarts
+// for a failure of n.
+func (t *Tree) affected(p, n *node) (lo, hi int) {
 	var place, count int
 	t.eachMember(p, func(m *node) {
 		if m == n {
@@ -163,15 +169,39 @@ func (t *Tree) mark(p, n *node) {
 		}
 		count++
 	})
-	lo, hi := p.group.Strategy.Affected(place, count)
-	count = 0
+	return p.group.Strategy.Affected(place, count)
+}
+
+// mark makes the members lo to hi of p go down after a failure of n, all of
+// them before any starts again.
+func (t *Tree) mark(p, n *node, lo, hi int, cause *Cause) {
+	p.restarting, p.cycling = true, true
+	why := &Cause{Kind: CauseGroup, Node: p.name, Text: "restarts with group", Before: cause}
+	count := 0
 	t.eachMember(p, func(m *node) {
 		if lo <= count && count < hi {
-			m.cycle, m.touched = true, true
-			m.auto = m.auto || !m.isGroup() && m.rest == wanted
+			// A delay of its own is void.
+			m.cycle, m.notBefore = true, 0
+			t.explain(m, n, why)
 		}
 		count++
 	})
+}
+
+// explain tells the processes of m that should run why they go down; all but
+// n, which knows.
+func (t *Tree) explain(m, n *node, why *Cause) {
+	for j := t.indexOf(m); j < m.end; j++ {
+		o := &t.nodes[j]
+		o.touched = true
+		if o.isGroup() || o.rest != wanted {
+			continue
+		}
+		o.auto = true
+		if o != n {
+			o.cause = why
+		}
+	}
 }
 
 // postpone puts off the next start in group p and says why.
@@ -192,8 +222,8 @@ func (t *Tree) delay(b policy.Backoff, n int, least time.Duration) time.Duration
 }
 
 // refresh gives a group that is to start again, and all in it, a fresh life:
-// budgets are whole, what had failed is wanted again.
-func (t *Tree) refresh(p *node) {
+// budgets are whole, what had failed is wanted again. by is the group that restarts.
+func (t *Tree) refresh(p, by *node) {
 	for j := t.indexOf(p); j < p.end; j++ {
 		n := &t.nodes[j]
 		n.budget.Clear()
@@ -204,9 +234,12 @@ func (t *Tree) refresh(p *node) {
 		n.cycle = false
 		if n.isGroup() {
 			n.failed, n.restarting, n.cycling = false, false, false
+			if n != by {
+				n.cause = &Cause{Kind: CauseGroup, Node: by.name, Text: "restarted with group", Before: by.cause}
+			}
 			continue
 		}
-		t.revive(n, p)
+		t.revive(n, by)
 	}
 }
 

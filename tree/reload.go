@@ -77,9 +77,9 @@ func (r *reloader) groupNode(g *spec.Group, parent int32) node {
 	}
 	r.kept[j] = true
 	n := r.old[j]
-	if n.failed && !n.group.Same(g) {
+	if !n.group.Same(g) {
 		for k := j + 1; k < r.old[j].end; k++ {
-			if m := &r.old[k]; m.rest == failed {
+			if m := &r.old[k]; m.rest == failed && m.cause.Kind == CauseGroup {
 				r.afresh = append(r.afresh, m.id)
 			}
 		}
@@ -93,7 +93,10 @@ func (r *reloader) processNode(p *spec.Process, parent int32) node {
 	if !ok {
 		r.added++
 		n := r.t.process(p, parent)
-		n.shown = StateStopped
+		if p.Autostart {
+			n.cause = r.cause
+		}
+		r.revive(&n, parent)
 		return n
 	}
 	r.kept[j] = true
@@ -114,9 +117,22 @@ func (r *reloader) processNode(p *spec.Process, parent int32) node {
 // returned treats a process that is wanted after all as a new one.
 func (r *reloader) returned(n *node, p *spec.Process) {
 	n.touched = true
+	n.budget.Clear()
 	n.rest, n.cause = stopped, &Cause{Kind: CauseNoAutostart}
 	if p.Autostart {
 		n.rest, n.cause = wanted, r.cause
+		r.revive(n, n.parent)
+	}
+}
+
+// revive makes a failed group start again if a process that is new in it wants
+// to run.
+func (r *reloader) revive(n *node, parent int32) {
+	for i := parent; n.rest == wanted && i > 0; i = r.nodes[i].parent {
+		if r.nodes[i].failed {
+			r.afresh = append(r.afresh, n.id)
+			return
+		}
 	}
 }
 
@@ -163,12 +179,14 @@ func (r *reloader) keepRemoved() {
 func (r *reloader) retire(i, end int32) (count int) {
 	for j := i; j < end; j++ {
 		n := &r.old[j]
+		// A restart that was under way must not bind what may come back.
+		n.cycle, n.cycling, n.restarting, n.failed, n.notBefore = false, false, false, false, 0
 		if n.isGroup() || n.removed {
 			continue
 		}
 		count++
 		n.rest, n.cause, n.touched = stopped, r.cause, true
-		n.auto, n.notBefore, n.busySince = false, 0, 0
+		n.auto, n.busySince = false, 0
 	}
 	return count
 }

@@ -65,15 +65,15 @@ func (t *Tree) descend() {
 		p := &t.nodes[n.parent]
 		p.down = p.down && n.down
 		p.up = p.up && (n.up || !n.isGroup() && n.rest != wanted)
-		p.late = p.late || n.must && !n.down
+		p.late = p.late || n.late || n.must && !n.down
 	}
 }
 
 // setClock lets the budget's clock of n run while n is in good standing.
 func (t *Tree) setClock(n *node) {
-	if n.good != n.up {
-		n.good, n.touched = n.up, true
-		n.budget.Run(t.now, n.up)
+	if good := n.up && !n.failed; n.good != good {
+		n.good, n.touched = good, true
+		n.budget.Run(t.now, good)
 	}
 }
 
@@ -161,7 +161,11 @@ func (t *Tree) finishCycle(p *node) {
 		m.cycle, m.touched = false, true
 		switch {
 		case m.isGroup():
-			t.refresh(m)
+			by := m
+			if p.restarting {
+				by = p
+			}
+			t.refresh(m, by)
 		case p.restarting:
 			t.renew(m, p)
 		}
@@ -193,7 +197,7 @@ func (t *Tree) ascend() {
 		open, hold, block := t.permission(n)
 		hold = max(hold, n.notBefore)
 		if n.isGroup() {
-			n.open, n.block, n.hold = open, 0, hold
+			n.open, n.block, n.hold = open, block, hold
 		} else {
 			t.start(n, open, hold, block)
 			t.show(n)
@@ -233,7 +237,7 @@ func (t *Tree) yield(n *node, i int32) {
 	if p.block != 0 || !p.group.Strategy.Ordered() {
 		return
 	}
-	if n.isGroup() && !n.up || !n.isGroup() && n.rest == wanted && !(n.ready && n.step == 0) {
+	if n.isGroup() && !n.up || !n.isGroup() && n.rest == wanted && (n.must || !n.ready || n.step > 0) {
 		p.block = i
 	}
 }
@@ -241,31 +245,24 @@ func (t *Tree) yield(n *node, i int32) {
 // start starts a process that should run, may and can.
 func (t *Tree) start(n *node, open bool, due Time, block int32) {
 	n.nextFrom = 0
-	t.wait(n, 0)
-	if n.step > 0 && n.body != absent {
+	if n.step > 0 {
 		t.next = min(t.next, n.deadline)
 	}
-	if n.rest != wanted || n.body == alive || n.body == spawning {
-		return
-	}
-	if t.now < due {
+	waitFor := int32(0)
+	switch {
+	case n.rest != wanted, n.body == alive, n.body == spawning:
+	case t.now < due:
 		n.nextFrom = due
+		if !n.must {
+			t.next = min(t.next, due)
+		}
+	case n.must:
+	case !open:
+		waitFor = block
+	case n.body == absent:
+		t.begin(n)
 	}
-	if n.must {
-		return
-	}
-	if t.now < due {
-		t.next = min(t.next, due)
-		return
-	}
-	if !open {
-		t.wait(n, block)
-		return
-	}
-	if n.body == leaving {
-		return
-	}
-	t.begin(n)
+	t.wait(n, waitFor)
 }
 
 // wait notes whose turn comes before that of n; 0 for nobody's.
@@ -301,6 +298,7 @@ func (t *Tree) finish() {
 			return
 		}
 		t.note(Note{Type: NoteDaemon, To: "giving up", Cause: t.ending, Detail: t.remaining()})
+		t.exitCode = max(t.exitCode, 1)
 	} else if !root.down {
 		return
 	}

@@ -3,8 +3,10 @@ package tree
 // state derives the state of a process from what was decided and what exists.
 func (t *Tree) state(n *node) State {
 	switch {
-	case n.body == spawning && n.must, n.body == alive && n.step > 0, n.body == leaving && n.planned:
+	case n.body == spawning && n.must, n.body == alive && n.step > 0:
 		return StateStopping
+	case n.body == leaving && (n.planned || n.rest == stopped || t.shutdown && n.rest == wanted):
+		return StateStopping // no stop is done before all of it is gone
 	case n.body == spawning, n.body == alive && !n.ready:
 		return StateStarting
 	case n.body == alive:

@@ -233,9 +233,12 @@ func (t *Tree) indexOf(n *node) int32 { return t.index[n.id] }
 // doomed reports whether n has to go down, for whatever reason: its end is
 // then no failure.
 func (t *Tree) doomed(n *node) bool {
-	if n.rest != wanted || t.shutdown {
-		return true
-	}
+	return n.rest != wanted || t.shutdown || t.cycled(n)
+}
+
+// cycled reports whether n, or a group that it is in, must be down once before
+// it may run again.
+func (t *Tree) cycled(n *node) bool {
 	for ; ; n = &t.nodes[n.parent] {
 		if n.cycle {
 			return true
@@ -249,6 +252,9 @@ func (t *Tree) doomed(n *node) bool {
 func (t *Tree) started(n *node, pid int) {
 	n.body, n.pid, n.startedAt, n.ready = alive, pid, t.now, true
 	n.busySince = 0
+	if n.cause.Kind == CauseBusy {
+		n.cause = n.cause.Before
+	}
 	n.touched = true
 }
 
@@ -262,7 +268,9 @@ func (t *Tree) startFailed(n *node, e StartFailed) {
 		}
 		if t.now.Sub(n.busySince) < busyLimit {
 			n.notBefore = t.now.Add(busyRetry)
-			n.cause = &Cause{Kind: CauseBusy, Text: e.Why}
+			if n.cause.Kind != CauseBusy {
+				n.cause = &Cause{Kind: CauseBusy, Text: e.Why, Before: n.cause}
+			}
 			return
 		}
 	}
@@ -350,9 +358,10 @@ func (t *Tree) judge(n *node, exit *Exit, cause *Cause) {
 	}
 }
 
-// mourn ends the daemon with code if n is essential and has ended for good.
+// mourn ends the daemon with code if n is essential and has ended for good:
+// not where its failure restarts its group, and it with the group.
 func (t *Tree) mourn(n *node, code int) {
-	if n.proc.Essential && (n.rest == over || n.rest == failed) {
+	if n.proc.Essential && (n.rest == over || n.rest == failed && !t.cycled(n)) {
 		t.end(code, Cause{Kind: CauseEssential, Node: n.name, Before: n.cause})
 	}
 }
@@ -387,7 +396,7 @@ func (t *Tree) end(code int, cause Cause) {
 	}
 	t.shutdown, t.exitCode, t.ending = true, code, cause
 	t.deadline = t.now.Add(t.timeout)
-	t.note(Note{Type: NoteDaemon, To: "stopping", Cause: cause, By: cause.By, Detail: cause.Text})
+	t.note(Note{Type: NoteDaemon, To: "stopping", Cause: cause, By: cause.By})
 	t.version++
 }
 

@@ -1,0 +1,118 @@
+package tree
+
+import "fmt"
+
+// Check panics if the tree, between two Steps, contradicts itself. Tests and
+// the simulator call it after every Step.
+func (t *Tree) Check() {
+	if t.exited {
+		return
+	}
+	t.checkShape()
+	for i := range t.nodes {
+		n := &t.nodes[i]
+		if n.isGroup() {
+			t.checkGroup(n)
+		} else {
+			t.checkBody(n)
+			t.checkProgress(n)
+		}
+	}
+	if t.next < t.now {
+		t.broken(&t.nodes[0], "Step was due in the past")
+	}
+}
+
+func (t *Tree) broken(n *node, format string, args ...any) {
+	panic(fmt.Sprintf("tree: %s: %s (at %d: %+v)", n.name, fmt.Sprintf(format, args...), t.now, *n))
+}
+
+// checkShape checks the preorder: a node's members lie behind it, one after
+// the other, up to its end.
+func (t *Tree) checkShape() {
+	if len(t.index) != len(t.nodes) || t.nodes[0].parent != -1 || int(t.nodes[0].end) != len(t.nodes) {
+		t.broken(&t.nodes[0], "%d nodes, %d in the index", len(t.nodes), len(t.index))
+	}
+	for i := range t.nodes {
+		n := &t.nodes[i]
+		if t.index[n.id] != int32(i) {
+			t.broken(n, "stands at %d, the index says %d", i, t.index[n.id])
+		}
+		if (n.proc == nil) == (n.group == nil) || n.proc != nil && n.end != int32(i)+1 {
+			t.broken(n, "is neither a process nor a group")
+		}
+		at := int32(i) + 1
+		for ; n.isGroup() && at < n.end; at = t.nodes[at].end {
+			if t.nodes[at].parent != int32(i) {
+				t.broken(n, "%s lies in it and has another parent", t.nodes[at].name)
+			}
+		}
+		if n.isGroup() && at != n.end {
+			t.broken(n, "its members end at %d, it ends at %d", at, n.end)
+		}
+	}
+}
+
+// checkGroup checks that the marks of a group and its members agree.
+func (t *Tree) checkGroup(p *node) {
+	marked := false
+	t.eachMember(p, func(m *node) { marked = marked || m.cycle })
+	if marked != p.cycling || p.restarting && !p.cycling {
+		t.broken(p, "some member marked: %v, cycling: %v, restarting: %v", marked, p.cycling, p.restarting)
+	}
+	if !p.failed {
+		return
+	}
+	for j := t.indexOf(p); j < p.end; j++ {
+		if n := &t.nodes[j]; !n.isGroup() && n.rest == wanted {
+			t.broken(p, "has failed, and %s should run", n.name)
+		}
+	}
+}
+
+// checkBody checks that what is known of a run fits what exists of it.
+func (t *Tree) checkBody(n *node) {
+	if n.ready && n.body != alive {
+		t.broken(n, "is ready and does not run")
+	}
+	if (n.pid != 0 || n.startedAt != 0) && n.body != alive {
+		t.broken(n, "has a pid and does not run")
+	}
+	if n.step > 0 && (n.body == absent || n.body == spawning) || n.body == leaving && n.step == 0 {
+		t.broken(n, "rung %d of the stop ladder with body %d", n.step, n.body)
+	}
+	if n.shown != t.state(n) {
+		t.broken(n, "is shown as %s and is %s", n.shown, t.state(n))
+	}
+	if n.cause == nil {
+		t.broken(n, "has no cause")
+	}
+}
+
+// checkProgress checks that whoever does not get where it should be waits for
+// something that will come.
+func (t *Tree) checkProgress(n *node) {
+	if n.step > 0 && t.next > n.deadline {
+		t.broken(n, "the next rung of its stop ladder is due at %d, Step only at %d", n.deadline, t.next)
+	}
+	must := t.doomed(n)
+	if must && n.body == alive && n.step == 0 && t.mayStop(n) {
+		t.broken(n, "must stop, may, and is not stopped")
+	}
+	if n.rest != wanted || n.body != absent || must {
+		return
+	}
+	switch {
+	case n.nextFrom > t.now:
+		if t.next > n.nextFrom {
+			t.broken(n, "starts at %d, Step is due only at %d", n.nextFrom, t.next)
+		}
+	case n.waitFor == 0:
+		t.broken(n, "should run and waits for nothing")
+	default:
+		b := &t.nodes[n.waitFor]
+		if b.up || n.waitFor >= t.indexOf(n) {
+			t.broken(n, "waits for %s, which is up", b.name)
+		}
+	}
+}
