@@ -18,8 +18,9 @@ import (
 
 // Tree is one whole configuration.
 type Tree struct {
-	Supervisor Supervisor
-	Root       Group // its Name is ""; one_for_one, with no budget of its own
+	Supervisor   Supervisor
+	Dependencies []Dependency // outside the supervisor
+	Root         Group        // its Name is ""; one_for_one, with no budget of its own
 }
 
 // Supervisor is the daemon's own settings.
@@ -82,6 +83,10 @@ type Process struct {
 	Restart     Restart
 	Stop        Stop
 	Logs        Logs
+	Checks      []Check
+	Readiness   *Readiness // nil: spawned is ready
+	DependsOn   []DependsOn
+	Requires    []string // names of dependencies
 }
 
 // Restart is when, how fast and how often a process is restarted.

@@ -7,6 +7,10 @@ import (
 // asked does what a person wishes and answers at once. How it ends, readers
 // see in the snapshots.
 func (t *Tree) asked(e Asked) {
+	if e.Verb >= AskTrip {
+		t.askedOfBreakers(e)
+		return
+	}
 	var names []string
 	var ids []NodeID
 	for i := range t.nodes {
@@ -47,8 +51,8 @@ func (t *Tree) askedOf(n *node, e Asked) Result {
 		n.cause = cause
 		r.Changed = true
 		if n.body != absent && n.step == 0 {
-			n.cycle = true
-			t.nodes[n.parent].cycling = true
+			t.turnOver(n)
+			t.drag(n)
 		}
 	}
 	if r.Err == "" && e.Verb != AskSignal {

@@ -42,6 +42,12 @@ const (
 	CauseOrder                 // Node comes first
 	CauseLeft                  // what the last run left behind is still there
 	CauseBusy                  // the program's file is being written
+	CauseUnhealthy             // its health is bad: Text
+	CauseNotReady              // it was not ready within Delay
+	CauseProbe                 // a result: Text
+	CauseDepends               // it depends on Node, which is not so far: Text
+	CauseDependency            // Node, which it depends on, restarts
+	CauseBreaker               // the breaker of Node is not closed: Text
 	CauseEssential             // Node was essential and has ended for good
 )
 
@@ -74,6 +80,18 @@ func (c Cause) String() string {
 		return c.after(c.Text + " " + c.Node)
 	case CauseOrder:
 		return "waits for " + c.Node
+	case CauseUnhealthy:
+		return "unhealthy: " + c.Text
+	case CauseNotReady:
+		return "not ready within " + Seconds(c.Delay)
+	case CauseProbe:
+		return c.Text
+	case CauseDepends:
+		return "waits for " + c.Node + c.Text
+	case CauseDependency:
+		return c.after("restarted with " + c.Node + ", which it depends on")
+	case CauseBreaker:
+		return "waits for " + c.Node + ": " + c.Text
 	case CauseEssential:
 		return c.after(c.Node + " is essential and has ended")
 	case CauseLeft:

@@ -53,6 +53,39 @@ type Gone struct {
 	Run  uint64
 }
 
+// Probed answers a Probe. The shell sends exactly one for each, at the latest
+// when the probe's timeout has passed.
+type Probed struct {
+	Node       NodeID
+	Run        uint64
+	Check      int
+	Dependency string
+	Health     Health // Healthy, Degraded or HealthBad
+	Reason     string // in words, unless Healthy
+	Latency    time.Duration
+}
+
+// Notified is what a run has said of itself on $NOTIFY_SOCKET, see
+// sd_notify(3), or by another channel that means the same: a log line or a
+// descriptor that it is ready.
+type Notified struct {
+	Node     NodeID
+	Run      uint64
+	Ready    bool
+	Beat     bool    // it is alive
+	Requests *uint64 // totals of this run; nil where it said nothing of them
+	Errors   *uint64
+	Status   *string
+	Extend   time.Duration // more time to start or stop, from now; 0 for none
+}
+
+// Guarded is how a command ended that was let through a breaker by AskGuard.
+type Guarded struct {
+	Dependency string
+	OK         bool
+	Why        string
+}
+
 // Asked is a person's wish. It is answered by exactly one Answer, in the same
 // Step.
 type Asked struct {
@@ -73,9 +106,12 @@ const (
 	AskStop
 	AskRestart
 	AskSignal
+	AskTrip  // a breaker, to open
+	AskReset // a breaker, to close
+	AskGuard // whether a command may pass a breaker
 )
 
-var verbNames = [...]string{"start", "stop", "restart", "signal"}
+var verbNames = [...]string{"start", "stop", "restart", "signal", "trip", "reset", "guard"}
 
 // String returns the verb as gosup ctl spells it.
 func (v Verb) String() string { return verbNames[v] }
@@ -112,6 +148,9 @@ func (StartFailed) event() {}
 func (Exited) event()      {}
 func (Gone) event()        {}
 func (Asked) event()       {}
+func (Probed) event()      {}
+func (Notified) event()    {}
+func (Guarded) event()     {}
 func (Shutdown) event()    {}
 func (Reloaded) event()    {}
 
@@ -167,6 +206,17 @@ type Signal struct {
 	Reach  spec.Kill
 }
 
+// Probe sends one probe of a process's check, of its readiness (Check below 0)
+// or of a dependency. Answered by exactly one Probed with the same fields.
+type Probe struct {
+	Node       NodeID // 0 for a dependency
+	Run        uint64
+	Check      int
+	Dependency string // "" for a process
+	Probe      spec.Probe
+	Timeout    time.Duration
+}
+
 // Answer is the reply to Asked.
 type Answer struct {
 	ID      uint64
@@ -207,6 +257,7 @@ type Exiting struct {
 func (Start) effect()   {}
 func (Signal) effect()  {}
 func (Answer) effect()  {}
+func (Probe) effect()   {}
 func (Forget) effect()  {}
 func (Changed) effect() {}
 func (Exiting) effect() {}

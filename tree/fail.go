@@ -26,6 +26,11 @@ func (n *node) restart() *spec.Restart {
 // the least. Whose budget pays, and who else restarts, is the parent's matter.
 func (t *Tree) fail(n *node, at Time, cause *Cause, least time.Duration) {
 	p := &t.nodes[n.parent]
+	if !n.isGroup() && t.cutOff(n) != 0 {
+		// It cannot do without what is cut off: that is no failure of its own.
+		n.auto, n.touched, n.cause = true, true, cause
+		return
+	}
 	switch {
 	case p.restarting, p.group.Strategy.Ordered() && t.now < p.notBefore:
 		// A second failure under one restart of the group: it joins in, and
@@ -186,6 +191,13 @@ func (t *Tree) mark(p, n *node, lo, hi int, cause *Cause) {
 		}
 		count++
 	})
+}
+
+// turnOver makes one process that is up go down once, by itself. A delay of its
+// own is void until it is down.
+func (t *Tree) turnOver(n *node) {
+	n.cycle, n.notBefore, n.touched = true, 0, true
+	t.nodes[n.parent].cycling = true
 }
 
 // explain tells the processes of m that should run why they go down; all but

@@ -23,6 +23,8 @@ func (t *Tree) reload(e Reloaded) {
 	r.keepRemoved()
 	t.nodes = r.nodes
 	t.reindex()
+	t.provide(e.Tree.Dependencies)
+	t.link()
 	for _, id := range r.afresh {
 		t.askedToStart(&t.nodes[t.index[id]], r.cause)
 	}
@@ -244,6 +246,7 @@ func (t *Tree) drop() {
 	r.nodes[0].end = int32(len(r.nodes))
 	t.nodes = r.nodes
 	t.reindex()
+	t.link()
 	t.version++
 }
 

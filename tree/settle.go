@@ -14,6 +14,7 @@ func (t *Tree) settle() {
 		return
 	}
 	t.expire()
+	t.depsNext = t.tend()
 	t.decide()
 	t.descend()
 	t.ascend()
@@ -35,7 +36,7 @@ func (t *Tree) decide() {
 	for i := range t.nodes {
 		n := &t.nodes[i]
 		n.must = t.condemned(n)
-		n.down, n.up, n.late = true, true, false
+		n.down, n.up, n.well, n.late = true, true, true, false
 	}
 }
 
@@ -44,7 +45,7 @@ func (t *Tree) condemned(n *node) bool {
 	if n.parent < 0 {
 		return t.shutdown
 	}
-	return n.cycle || t.nodes[n.parent].must || !n.isGroup() && n.rest != wanted
+	return n.cycle || t.nodes[n.parent].must || !n.isGroup() && (n.rest != wanted || t.suspended(n))
 }
 
 // descend goes from the last node to the first: members before their group,
@@ -64,14 +65,16 @@ func (t *Tree) descend() {
 		}
 		p := &t.nodes[n.parent]
 		p.down = p.down && n.down
-		p.up = p.up && (n.up || !n.isGroup() && n.rest != wanted)
+		resting := !n.isGroup() && n.rest != wanted
+		p.up = p.up && (n.up || resting)
+		p.well = p.well && (n.well || resting)
 		p.late = p.late || n.late || n.must && !n.down
 	}
 }
 
 // setClock lets the budget's clock of n run while n is in good standing.
 func (t *Tree) setClock(n *node) {
-	if good := n.up && !n.failed; n.good != good {
+	if good := n.well && !n.failed; n.good != good {
 		n.good, n.touched = good, true
 		n.budget.Run(t.now, good)
 	}
@@ -90,6 +93,7 @@ func (t *Tree) stop(n *node) {
 		t.climb(n)
 	}
 	n.up = n.ready && n.step == 0 && !n.must
+	n.well = n.up && n.fit()
 }
 
 // mayStop reports whether it is the turn of n to stop: in an ordered group,
@@ -97,6 +101,9 @@ func (t *Tree) stop(n *node) {
 func (t *Tree) mayStop(n *node) bool {
 	if t.urgency == AtOnce {
 		return true
+	}
+	if t.needed(n) {
+		return false
 	}
 	for n.parent >= 0 {
 		p := &t.nodes[n.parent]
@@ -191,6 +198,7 @@ func (t *Tree) ascend() {
 	if t.shutdown && t.urgency < AtOnce {
 		t.next = t.deadline
 	}
+	t.next = min(t.next, t.depsNext)
 	for i := range t.nodes {
 		n := &t.nodes[i]
 		n.must = t.condemned(n)
@@ -200,6 +208,7 @@ func (t *Tree) ascend() {
 			n.open, n.block, n.hold = open, block, hold
 		} else {
 			t.start(n, open, hold, block)
+			t.next = min(t.next, t.prepare(n), t.check(n))
 			t.show(n)
 		}
 		t.yield(n, int32(i))
@@ -215,6 +224,10 @@ func (t *Tree) sumUp() {
 		}
 	}
 	t.stirred = false
+	if t.breakersTouched {
+		t.breakersTouched = false
+		t.version++
+	}
 }
 
 // permission returns whether members of n's parent may start as far as those
@@ -248,9 +261,11 @@ func (t *Tree) start(n *node, open bool, due Time, block int32) {
 	if n.step > 0 {
 		t.next = min(t.next, n.deadline)
 	}
-	waitFor := int32(0)
+	waitFor, cut := int32(0), int32(0)
 	switch {
 	case n.rest != wanted, n.body == alive, n.body == spawning:
+	case t.cutOff(n) != 0:
+		cut = t.cutOff(n)
 	case t.now < due:
 		n.nextFrom = due
 		if !n.must {
@@ -259,16 +274,19 @@ func (t *Tree) start(n *node, open bool, due Time, block int32) {
 	case n.must:
 	case !open:
 		waitFor = block
+	case t.missing(n) != 0:
+		waitFor = t.missing(n)
 	case n.body == absent:
 		t.begin(n)
 	}
-	t.wait(n, waitFor)
+	t.wait(n, waitFor, cut)
 }
 
-// wait notes whose turn comes before that of n; 0 for nobody's.
-func (t *Tree) wait(n *node, block int32) {
-	if n.waitFor != block {
-		n.waitFor, n.touched = block, true
+// wait notes whose turn comes before that of n, and which dependency it is cut
+// off from; 0 for none.
+func (t *Tree) wait(n *node, block, cut int32) {
+	if n.waitFor != block || n.cut != cut {
+		n.waitFor, n.cut, n.touched = block, cut, true
 	}
 }
 

@@ -25,7 +25,7 @@ func (t *Tree) state(n *node) State {
 		return StateStopped
 	case n.busySince != 0:
 		return StateStarting
-	case n.waitFor != 0, n.body == leaving && t.now >= n.notBefore:
+	case n.waitFor != 0, n.cut != 0, n.body == leaving && t.now >= n.notBefore:
 		return StateWaiting
 	case n.auto, n.nextFrom > t.now:
 		return StateBackoff
@@ -54,8 +54,10 @@ func (t *Tree) groupState(p *node) State {
 // why returns what to tell people of the state of n.
 func (t *Tree) why(n *node) Cause {
 	switch {
+	case n.shown == StateWaiting && n.cut != 0:
+		return t.cutCause(n)
 	case n.shown == StateWaiting && n.waitFor != 0:
-		return Cause{Kind: CauseOrder, Node: t.nodes[n.waitFor].name}
+		return t.waitCause(n)
 	case n.shown == StateWaiting && n.body == leaving:
 		return Cause{Kind: CauseLeft}
 	case t.shutdown && n.rest == wanted:
@@ -119,7 +121,7 @@ func (t *Tree) Version() uint64 { return t.version }
 func (t *Tree) View(dst []*Node) []*Node {
 	for i := 1; i < len(t.nodes); i++ {
 		n := &t.nodes[i]
-		if n.view == nil {
+		if n.view == nil || n.shown == StateWaiting { // what it waits for moves
 			n.view = t.viewOf(n)
 		}
 		dst = append(dst, n.view)
@@ -142,10 +144,13 @@ func (t *Tree) viewOf(n *node) *Node {
 	} else {
 		v.HasBudget = true
 		v.Process = n.proc
+		v.Health, v.HealthReason = n.healthNow()
+		v.Status = n.status
+		v.Checks = n.checkups()
 	}
 	v.Budget, v.Limit = payer.budget.Clone(), payer.limit()
-	if n.shown == StateWaiting && n.waitFor != 0 {
-		v.WaitingOn = []string{t.nodes[n.waitFor].name}
+	if n.shown == StateWaiting {
+		v.WaitingOn = t.waitingOn(n)
 	}
 	if n.shown == StateBackoff && n.nextFrom > 0 {
 		v.NextStartAt = n.nextFrom

@@ -42,6 +42,11 @@ type Tree struct {
 	version  uint64
 	stirred  bool // the state of some process is new in this Step
 	removed  bool // nodes without a definition wait for their end
+
+	deps            []supply
+	depsNext        Time // when a dependency is to be looked at again
+	breakersTouched bool // something that Breakers tells has changed
+	checks          int  // of all processes
 }
 
 // rest is what was decided about a process that does not run, or should not.
@@ -97,6 +102,26 @@ type node struct {
 	startedAt Time
 	lastExit  *Exit
 
+	// Health and readiness of the run.
+	vigil       *vigil // nil until it is ready, and without checks
+	shownHealth Health
+	shownReason string
+	ailing      Ending // why the run is being replaced; 0 if it is not
+	status      string // what it says it is doing
+	requests    uint64 // totals that came with heartbeats
+	errors      uint64
+	readyAt     Time // by its delay; 0 for none
+	readyBy     Time // else it has failed to start
+	probeAt     Time // of its next readiness probe
+	probeGap    time.Duration
+	probing     bool
+
+	// What it depends on. Places in the tree: see link.
+	depends    []edge
+	dependents []edge
+	requires   []int32 // places in Tree.deps
+	cut        int32   // the dependency whose breaker keeps it down, plus 1; 0 for none
+
 	// Groups.
 	failed     bool
 	restarting bool // all marked members go down before any starts again
@@ -106,6 +131,7 @@ type node struct {
 	must     bool  // must be down
 	down     bool  // nothing of it exists
 	up       bool  // all in it that should run is ready
+	well     bool  // up, and its checks are content
 	good     bool  // its budget's clock runs
 	late     bool  // group: a later member must go down and is not
 	open     bool  // group: members may start, as far as those above say
@@ -127,6 +153,8 @@ func New(s *spec.Tree, seed uint64) *Tree {
 	t := &Tree{random: seed, timeout: s.Supervisor.ShutdownTimeout, index: map[NodeID]int32{}}
 	t.nodes = t.lay(nil, &s.Root, -1)
 	t.reindex()
+	t.provide(s.Dependencies)
+	t.link()
 	t.version = 1
 	return t
 }
@@ -212,6 +240,14 @@ func (t *Tree) record(e Event) {
 		}
 	case Asked:
 		t.asked(e)
+	case Probed:
+		t.probeEnded(e)
+	case Notified:
+		if n := t.runOf(e.Node, e.Run); n != nil && n.body == alive {
+			t.notified(n, e)
+		}
+	case Guarded:
+		t.guarded(e)
 	case Shutdown:
 		t.shutDown(e)
 	case Reloaded:
@@ -230,10 +266,26 @@ func (t *Tree) runOf(id NodeID, run uint64) *node {
 
 func (t *Tree) indexOf(n *node) int32 { return t.index[n.id] }
 
+// probeEnded takes the result of a probe to where it belongs.
+func (t *Tree) probeEnded(e Probed) {
+	if e.Dependency != "" {
+		t.supplied(e)
+		return
+	}
+	n := t.runOf(e.Node, e.Run)
+	switch {
+	case n == nil || n.body != alive:
+	case e.Check < 0:
+		t.probedReady(n, e)
+	default:
+		t.probed(n, e)
+	}
+}
+
 // doomed reports whether n has to go down, for whatever reason: its end is
 // then no failure.
 func (t *Tree) doomed(n *node) bool {
-	return n.rest != wanted || t.shutdown || t.cycled(n)
+	return n.rest != wanted || t.shutdown || t.cycled(n) || t.suspended(n)
 }
 
 // cycled reports whether n, or a group that it is in, must be down once before
@@ -250,12 +302,13 @@ func (t *Tree) cycled(n *node) bool {
 }
 
 func (t *Tree) started(n *node, pid int) {
-	n.body, n.pid, n.startedAt, n.ready = alive, pid, t.now, true
+	n.body, n.pid, n.startedAt = alive, pid, t.now
 	n.busySince = 0
 	if n.cause.Kind == CauseBusy {
 		n.cause = n.cause.Before
 	}
 	n.touched = true
+	t.awaitReady(n)
 }
 
 func (t *Tree) startFailed(n *node, e StartFailed) {
@@ -295,6 +348,9 @@ func (t *Tree) ended(n *node, e Exited) {
 	if doomed {
 		exit.Cause = Stopped
 	}
+	if n.ailing != 0 {
+		exit.Cause = n.ailing
+	}
 	n.lastExit = &exit
 	n.ready, n.startedAt, n.touched = false, 0, true
 	n.planned = n.step > 0
@@ -311,6 +367,10 @@ func (t *Tree) ended(n *node, e Exited) {
 	if !doomed {
 		t.judge(n, &exit, cause)
 		t.mourn(n, exit.ShellCode())
+	}
+	t.ceaseHealth(n, exit.At)
+	if n.rest == wanted && !t.shutdown {
+		t.drag(n)
 	}
 	t.noteExit(n, pid)
 }

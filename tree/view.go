@@ -63,6 +63,8 @@ type Node struct {
 	WaitingOn    []string
 	Health       Health
 	HealthReason string
+	Checks       []Checkup // of the current run, in the order of the file
+	Status       string    // what the process says it is doing; "" for nothing
 
 	PID         int    // 0 if none
 	Run         uint64 // the current run, or the last
@@ -78,6 +80,16 @@ type Node struct {
 	Budget    policy.Budget // read it by Restarts
 	Limit     policy.Limit
 	HasBudget bool // false: a group without one, or a member of a group that has the only one
+}
+
+// Checkup is what one check of a process says.
+type Checkup struct {
+	Name    string
+	Health  Health
+	Reason  string        // of the last result that was not healthy
+	At      Time          // of the last result; 0 for none
+	Latency time.Duration // of it
+	Failed  int           // failures in a row
 }
 
 // Restarts returns how many automatic restarts are remembered at now.
@@ -102,5 +114,6 @@ type Snapshot struct {
 	At       Time
 	Version  uint64 // grows with each snapshot
 	Nodes    []*Node
+	Breakers []Breaker
 	Stopping bool // the daemon is shutting down
 }
