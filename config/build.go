@@ -126,9 +126,8 @@ func (b *builder) spec(name string, d *process, p pair) *spec.Process {
 	if out.Dir == "" {
 		out.Dir = p.at.src.dir
 	}
-	vars := overlay(overlay(b.env, b.r.variables(d.envFiles)), d.env)
-	for _, v := range vars {
-		out.Env = append(out.Env, v.name+"="+v.value)
+	for _, v := range overlay(overlay(b.env, b.r.variables(d.envFiles)), d.env) {
+		out.Env = append(out.Env, v.entry)
 	}
 	if out.Logs.File == "" {
 		out.Logs.File = logFile(b.sup, name)

@@ -49,7 +49,7 @@ func (r *reader) document(src *source, data []byte) (node, bool) {
 	m := measurer{known: map[*yaml.Node]extent{}}
 	if e := m.measure(y, 1); m.bad != nil || e.nodes > maxNodes {
 		if m.bad == nil {
-			m.bad, m.what = y, fmt.Sprintf("the aliases expand to more than %d values", maxNodes)
+			m.bad, m.what = y, fmt.Sprintf("holds more than %d values, with every alias counted as what it means", maxNodes)
 			m.hint = "repeat less, or split the file with include"
 		}
 		r.problem(place{src: src, line: m.bad.Line, col: m.bad.Column}, m.what, m.hint)

@@ -140,11 +140,11 @@ func dotenvName(s string) bool {
 
 func (p *dotenvParser) put(name, value string) {
 	if i, ok := p.seen[name]; ok {
-		p.vars[i].value = value
+		p.vars[i].entry = name + "=" + value
 		return
 	}
 	p.seen[name] = len(p.vars)
-	p.vars = append(p.vars, variable{name, value})
+	p.vars = append(p.vars, variable{name, name + "=" + value})
 }
 
 func (p *dotenvParser) peekLine() string {
@@ -159,8 +159,8 @@ func (p *dotenvParser) skipLine() {
 
 // value returns what follows a =, and goes on to the next line.
 func (p *dotenvParser) value(line int) (string, bool) {
-	p.rest = bytes.TrimLeft(p.rest, " \t")
-	if len(p.rest) > 0 && (p.rest[0] == '"' || p.rest[0] == '\'') {
+	if begin := bytes.TrimLeft(p.rest, " \t"); len(begin) > 0 && (begin[0] == '"' || begin[0] == '\'') {
+		p.rest = begin
 		return p.quoted(line)
 	}
 	text := p.peekLine()

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"strings"
 	"unicode/utf8"
 
@@ -10,6 +11,7 @@ import (
 const (
 	maxExpandedBytes = 8 << 20 // what all variables of one load may add up to
 	maxDefaultDepth  = 16      // of ${A:-${B:-…}}
+	maxSaid          = 10      // problems with one string
 )
 
 // expansion is a string on the way from the file to its value.
@@ -17,6 +19,7 @@ type expansion struct {
 	r     *reader
 	n     node
 	depth int
+	said  int // problems of this string
 }
 
 // expand replaces ${VAR}, ${VAR:-default}, ${VAR:?message} and $$ in a string
@@ -142,6 +145,9 @@ func variableName(s string) bool {
 // file is not what the value is (escapes, folded lines), it stands at the
 // value's beginning.
 func (e *expansion) problem(off int, what, hint string) {
+	if e.said++; e.said > maxSaid {
+		return
+	}
 	at, y := e.n.at, e.n.y
 	col := at.col + utf8.RuneCountInString(y.Value[:off])
 	if y.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0 {
@@ -155,17 +161,17 @@ func (e *expansion) problem(off int, what, hint string) {
 
 // hasAt reports whether text stands at a line and column of the source.
 func (s *source) hasAt(line, col int, text string) bool {
-	data := string(s.data)
+	data := s.data
 	for ; line > 1; line-- {
-		_, rest, ok := strings.Cut(data, "\n")
+		_, rest, ok := bytes.Cut(data, []byte("\n"))
 		if !ok {
 			return false
 		}
 		data = rest
 	}
-	for ; col > 1 && data != ""; col-- {
-		_, size := utf8.DecodeRuneInString(data)
+	for ; col > 1 && len(data) > 0; col-- {
+		_, size := utf8.DecodeRune(data)
 		data = data[size:]
 	}
-	return strings.HasPrefix(data, text)
+	return bytes.HasPrefix(data, []byte(text))
 }

@@ -26,7 +26,7 @@ func fileTable() table[file] {
 				},
 			},
 			{
-				name: "include", kind: listKind("list of globs", &Schema{Type: []string{"string"}}), def: "[]",
+				name: "include", kind: listKind("list of globs", &subschema{Type: types{"string"}}), def: "[]",
 				doc: "Further files with processes and groups, relative to this one; what a glob matches is read in the order" +
 					" of the names, where the include stands. They may include others, and have no supervisor, env, env_files" +
 					" and defaults of their own: the main file's hold for them.",
@@ -42,7 +42,7 @@ func fileTable() table[file] {
 				},
 			},
 			{
-				name: "env_files", kind: listKind("list of paths", &Schema{Type: []string{"string"}}), def: "[]",
+				name: "env_files", kind: listKind("list of paths", &subschema{Type: types{"string"}}), def: "[]",
 				aka: []string{"env_file"},
 				doc: "Files of KEY=value lines for all processes. A missing one is an error unless it is written with a ? before it." +
 					" The later wins: env_files, env, the process's env_files, the process's env.",

@@ -62,7 +62,7 @@ func groupPresets() []string {
 }
 
 func membersKind(ref string) kind {
-	return namesKind("mapping of names to a "+ref, ref, &Schema{Ref: "#/$defs/" + ref}, namePattern)
+	return namesKind("mapping of names to a "+ref, ref, &subschema{Ref: "#/$defs/" + ref}, namePattern)
 }
 
 const (

@@ -38,8 +38,9 @@ type command struct {
 	at    place // its src is nil if there is none
 }
 
-// variable is one of an environment.
-type variable struct{ name, value string }
+// variable is one of an environment. Its entry, NAME=value, is shared by all
+// processes that have it.
+type variable struct{ name, entry string }
 
 // envFile is one entry of env_files.
 type envFile struct {
@@ -57,7 +58,7 @@ func defaultProcess() process {
 }
 
 func processTable() table[process] {
-	types := []string{spec.Service.String(), spec.Oneshot.String()}
+	words := []string{spec.Service.String(), spec.Oneshot.String()}
 	return table[process]{
 		name: "process",
 		doc:  "One process to supervise. The same keys in `defaults` hold for every process that does not say otherwise.",
@@ -71,7 +72,7 @@ func processTable() table[process] {
 			boolKey("shell", "false", "Run the command, a string then, by `/bin/sh -c`.", func(p *process) *bool { return &p.shell }),
 			stringKey("description", "", "What the process is, for people.", func(p *process) *string { return &p.description }),
 			choiceKey("type", "service", "`service`: is meant to run for ever. `oneshot`: is meant to end, and its success is final.",
-				types, func(p *process, i int) { p.kind = spec.Type(i) }),
+				words, func(p *process, i int) { p.kind = spec.Type(i) }),
 			boolKey("autostart", "true", "Start it with gosup.", func(p *process) *bool { return &p.autostart }),
 			{
 				name: "directory", kind: stringKind("path"), def: ".",
@@ -89,7 +90,7 @@ func processTable() table[process] {
 				set: func(r *reader, n node, to *process) { to.env = r.env(n, to.env) },
 			},
 			{
-				name: "env_files", kind: listKind("list of paths", &Schema{Type: []string{"string"}}), def: "[]",
+				name: "env_files", kind: listKind("list of paths", &subschema{Type: types{"string"}}), def: "[]",
 				aka: []string{"env_file", "environmentfile", "dotenv"},
 				doc: "Files of KEY=value lines. A missing one is an error unless it is written with a ? before it; the later wins.",
 				set: func(r *reader, n node, to *process) {
@@ -122,9 +123,9 @@ func processTable() table[process] {
 
 func commandKind() kind {
 	one := 1
-	return kind{text: "list or string", schema: &Schema{AnyOf: []*Schema{
-		{Type: []string{"string"}},
-		{Type: []string{"array"}, Items: wordSchema(), MinItems: &one},
+	return kind{text: "list or string", schema: &subschema{AnyOf: []*subschema{
+		{Type: types{"string"}},
+		{Type: types{"array"}, Items: wordSchema(), MinItems: &one},
 	}}}
 }
 
@@ -200,7 +201,7 @@ func (r *reader) env(n node, base []variable) []variable {
 			continue
 		}
 		if v, ok := r.text(p.value); ok {
-			own = append(own, variable{p.key, v})
+			own = append(own, variable{p.key, p.key + "=" + v})
 		}
 	}
 	return overlay(base, own)

@@ -155,7 +155,7 @@ func groupRestartTable(t table[restart]) table[restart] {
 
 // restartKind is a mapping of the table ref or the name of a preset.
 func restartKind(ref string, presets []string) kind {
-	return kind{text: "mapping or preset", ref: ref, schema: orExpanded(&Schema{AnyOf: []*Schema{
+	return kind{text: "mapping or preset", ref: ref, schema: orExpanded(&subschema{AnyOf: []*subschema{
 		{Ref: "#/$defs/" + ref}, {Enum: presets},
 	}})}
 }
@@ -196,8 +196,8 @@ func (r *reader) checkRestart(n node, t *restart) {
 
 func maxRestartsKind() kind {
 	zero, most := 0.0, float64(maxRestarts)
-	return kind{text: "whole number or `unlimited`", literal: true, schema: orExpanded(&Schema{AnyOf: []*Schema{
-		{Type: []string{"integer"}, Minimum: &zero, Maximum: &most}, {Enum: []string{"unlimited"}},
+	return kind{text: "whole number or `unlimited`", literal: true, schema: orExpanded(&subschema{AnyOf: []*subschema{
+		{Type: types{"integer"}, Minimum: &zero, Maximum: &most}, {Enum: []string{"unlimited"}},
 	}})}
 }
 
@@ -246,7 +246,7 @@ func ruleTable() table[rule] {
 
 func onExitKind() kind {
 	return namesKind("mapping of exit codes, signals or `oom` to `never` or {delay: …}", "exit_rule",
-		orExpanded(&Schema{AnyOf: []*Schema{{Ref: "#/$defs/exit_rule"}, {Enum: []string{"never"}}}}), "")
+		orExpanded(&subschema{AnyOf: []*subschema{{Ref: "#/$defs/exit_rule"}, {Enum: []string{"never"}}}}), "")
 }
 
 func (r *reader) onExit(n node, to *restart) {

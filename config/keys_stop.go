@@ -40,7 +40,7 @@ func stopTable() table[stop] {
 				name: "signals",
 				kind: kind{
 					text: "list of {signal, wait}", ref: "stop_step",
-					schema: &Schema{Type: []string{"array"}, Items: &Schema{Ref: "#/$defs/stop_step"}},
+					schema: &subschema{Type: types{"array"}, Items: &subschema{Ref: "#/$defs/stop_step"}},
 				},
 				doc: "A longer ladder, instead of `signal` and `timeout`.",
 				set: func(r *reader, n node, to *stop) { r.ladder(n, to) },
@@ -66,6 +66,8 @@ func stepTable() table[step] {
 	}
 }
 
+const maxSteps = 32
+
 func (r *reader) ladder(n node, to *stop) {
 	items, ok := r.items(n, form{"a list of {signal, wait}", "such as [{signal: SIGINT, wait: 5s}, {signal: SIGTERM, wait: 5s}]"})
 	if !ok {
@@ -73,6 +75,10 @@ func (r *reader) ladder(n node, to *stop) {
 	}
 	if len(items) == 0 {
 		r.problem(n.at, "has no steps", "remove it for signal and timeout")
+	}
+	if len(items) > maxSteps {
+		r.problem(n.at, "has "+strconv.Itoa(len(items))+" steps", "at most "+strconv.Itoa(maxSteps))
+		return
 	}
 	to.ladder = nil
 	for _, item := range items {

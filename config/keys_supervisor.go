@@ -67,8 +67,8 @@ func supervisorTable() table[supervisor] {
 }
 
 func modeKind() kind {
-	return kind{text: "octal permissions", schema: orExpanded(&Schema{AnyOf: []*Schema{
-		{Type: []string{"string"}, Pattern: "^(0o)?[0-7]{1,4}$"}, {Type: []string{"integer"}},
+	return kind{text: "octal permissions", schema: orExpanded(&subschema{AnyOf: []*subschema{
+		{Type: types{"string"}, Pattern: "^(0o)?[0-7]{1,4}$"}, {Type: types{"integer"}},
 	}})}
 }
 

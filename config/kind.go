@@ -10,38 +10,38 @@ import (
 // kind is what values a key takes, for people and for the schema.
 type kind struct {
 	text    string // in the reference: "duration"
-	schema  *Schema
+	schema  *subschema
 	ref     string // the table of the mapping that the value is or holds; "" for none
 	literal bool   // a default of this kind is a value, not a description
 }
 
 // orExpanded adds to a schema the strings with variables, which may expand to
 // what it wants.
-func orExpanded(s *Schema) *Schema {
-	return &Schema{AnyOf: []*Schema{s, {Ref: "#/$defs/expanded"}}}
+func orExpanded(s *subschema) *subschema {
+	return &subschema{AnyOf: []*subschema{s, {Ref: "#/$defs/expanded"}}}
 }
 
 func stringKind(text string) kind {
-	return kind{text: text, schema: &Schema{Type: []string{"string"}}}
+	return kind{text: text, schema: &subschema{Type: types{"string"}}}
 }
 
-func wordSchema() *Schema { return &Schema{Type: []string{"string", "number", "boolean"}} }
+func wordSchema() *subschema { return &subschema{Type: types{"string", "number", "boolean"}} }
 
 func boolKind() kind {
-	return kind{text: "true or false", schema: orExpanded(&Schema{Type: []string{"boolean"}}), literal: true}
+	return kind{text: "true or false", schema: orExpanded(&subschema{Type: types{"boolean"}}), literal: true}
 }
 
 func intKind(lo, hi int) kind {
 	low, high := float64(lo), float64(hi)
 	return kind{
 		text:    "whole number, " + strconv.Itoa(lo) + " to " + strconv.Itoa(hi),
-		schema:  orExpanded(&Schema{Type: []string{"integer"}, Minimum: &low, Maximum: &high}),
+		schema:  orExpanded(&subschema{Type: types{"integer"}, Minimum: &low, Maximum: &high}),
 		literal: true,
 	}
 }
 
 func floatKind(lo, hi float64) kind {
-	s := &Schema{Type: []string{"number"}, Minimum: &lo}
+	s := &subschema{Type: types{"number"}, Minimum: &lo}
 	if hi != math.MaxFloat64 {
 		s.Maximum = &hi
 	}
@@ -49,14 +49,14 @@ func floatKind(lo, hi float64) kind {
 }
 
 func enumKind(names []string) kind {
-	return kind{text: strings.Join(names, " | "), schema: orExpanded(&Schema{Enum: names}), literal: true}
+	return kind{text: strings.Join(names, " | "), schema: orExpanded(&subschema{Enum: names}), literal: true}
 }
 
 func refKind(text, pattern string) kind {
 	zero := 0.0
-	return kind{text: text, literal: true, schema: orExpanded(&Schema{AnyOf: []*Schema{
-		{Type: []string{"string"}, Pattern: pattern},
-		{Type: []string{"integer"}, Minimum: &zero},
+	return kind{text: text, literal: true, schema: orExpanded(&subschema{AnyOf: []*subschema{
+		{Type: types{"string"}, Pattern: pattern},
+		{Type: types{"integer"}, Minimum: &zero},
 	}})}
 }
 
@@ -76,20 +76,20 @@ func signalKind() kind {
 }
 
 func mappingKind(table string) kind {
-	return kind{text: "mapping", ref: table, schema: &Schema{Ref: "#/$defs/" + table}}
+	return kind{text: "mapping", ref: table, schema: &subschema{Ref: "#/$defs/" + table}}
 }
 
 // namesKind is a mapping from names that the user chooses to another kind.
-func namesKind(text, ref string, value *Schema, names string) kind {
-	s := &Schema{Type: []string{"object", "null"}, AdditionalProperties: value}
+func namesKind(text, ref string, value *subschema, names string) kind {
+	s := &subschema{Type: types{"object", "null"}, AdditionalProperties: value}
 	if names != "" {
-		s.PropertyNames = &Schema{Pattern: names}
+		s.PropertyNames = &subschema{Pattern: names}
 	}
 	return kind{text: text, ref: ref, schema: s}
 }
 
-func listKind(text string, item *Schema) kind {
-	return kind{text: text, schema: &Schema{Type: []string{"array"}, Items: item}}
+func listKind(text string, item *subschema) kind {
+	return kind{text: text, schema: &subschema{Type: types{"array"}, Items: item}}
 }
 
 // The rows below differ in their type alone. field returns where the value goes.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // Problem is one thing that is wrong with a configuration, or unwise.
@@ -99,7 +100,7 @@ func (p place) item(i int) place {
 // plainName reports whether a key can be written in a path as it is.
 func plainName(s string) bool {
 	return strings.Trim(s, ".") != "" && !strings.ContainsFunc(s, func(r rune) bool {
-		return r <= ' ' || r == '"' || r == ':' || r == 0x7f || r == 0xfffd
+		return r == ' ' || r == '"' || r == ':' || r == unicode.ReplacementChar || !unicode.IsPrint(r)
 	})
 }
 
@@ -115,7 +116,7 @@ func (r *reader) warning(at place, what, hint string) { r.add(at, what, hint, tr
 func (r *reader) add(at place, what, hint string, warning bool) {
 	p := Problem{
 		File: at.src.name, Line: at.line, Col: at.col, Path: at.path,
-		What: what, Hint: hint, Warning: warning,
+		What: oneLine(what), Hint: oneLine(hint), Warning: warning,
 	}
 	// A mapping that is used by several aliases is read as often; its faults
 	// are one each.
@@ -126,6 +127,16 @@ func (r *reader) add(at place, what, hint string, warning bool) {
 	}
 	r.said[once] = true
 	r.found = append(r.found, found{Problem: p, order: at.src.order})
+}
+
+// oneLine keeps control characters of the file off the terminal.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, s)
 }
 
 // found is a problem with the order of its source.

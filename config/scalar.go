@@ -161,7 +161,7 @@ func (r *reader) duration(n node) (time.Duration, bool) {
 	case good:
 		return d, true
 	}
-	if _, err := strconv.ParseFloat(s.text, 64); err == nil && !s.is("!!str") {
+	if _, err := strconv.ParseFloat(s.text, 64); err == nil && s.tag != "!!str" {
 		r.problem(n.at, "is "+n.describe()+", a duration without a unit", "write "+s.text+"s for seconds")
 		return 0, false
 	}
