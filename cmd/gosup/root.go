@@ -16,6 +16,7 @@ func newRoot() *cobra.Command {
 		newRunCommand(),
 		newCheckCommand(),
 		newSchemaCommand(),
+		newInitCommand(),
 		newDemoCommand(),
 		newVersionCommand(),
 	)

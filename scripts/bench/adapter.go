@@ -58,13 +58,16 @@ func (t *tool) find() (version string, ok bool) {
 	if err != nil {
 		return "", false
 	}
+	ask, prefix := exec.Command(path, "version"), ""
 	if t.pkg != "" {
-		out, err := exec.Command("dpkg-query", "-W", "-f", "${Version}", t.pkg).Output()
-		if err == nil {
-			return t.pkg + " " + strings.TrimSpace(string(out)), true
-		}
+		ask, prefix = exec.Command("dpkg-query", "-W", "-f", "${Version}", t.pkg), t.pkg+" "
 	}
-	return path, true
+	out, err := ask.Output()
+	if err != nil {
+		return path, true
+	}
+	line, _, _ := strings.Cut(string(out), "\n")
+	return prefix + line, true
 }
 
 // holds reports whether the tool can run so many processes.

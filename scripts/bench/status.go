@@ -73,8 +73,16 @@ func (s *session) list() (float64, error) {
 	}
 	for _, of := range s.procs {
 		if !strings.Contains(string(text), of.name) {
-			return 0, fmt.Errorf("the list does not name %s: %.200s", of.name, text)
+			return 0, fmt.Errorf("the list does not name %s: %.200s%s", of.name, text, complaint(err))
 		}
 	}
 	return ms, nil
+}
+
+// complaint is what a failed command wrote to stderr.
+func complaint(err error) string {
+	if exit, ok := err.(*exec.ExitError); ok {
+		return string(exit.Stderr)
+	}
+	return ""
 }
