@@ -15,6 +15,7 @@ type crew interface {
 	signal(tree.Signal)    // not answered
 	redefine(tree.Changed) // not answered
 	forget(tree.Forget)    // not answered
+	probe(tree.Probe)      // answered by exactly one Probed
 }
 
 // wish is an event on its way to the loop, with the place for its answer if it
@@ -120,6 +121,8 @@ func (m *Manager) carryOut(e tree.Effect) {
 		m.crew.redefine(e)
 	case tree.Forget:
 		m.crew.forget(e)
+	case tree.Probe:
+		m.crew.probe(e)
 	case tree.Answer:
 		m.replies[e.ID] <- e
 		delete(m.replies, e.ID)
@@ -138,7 +141,7 @@ func (m *Manager) publish(now tree.Time) {
 		old := len(m.snapshot.latest().Nodes)
 		m.snapshot.publish(&tree.Snapshot{
 			At: now, Version: v, Stopping: m.tree.Shutdown(),
-			Nodes: m.tree.View(make([]*tree.Node, 0, old)),
+			Nodes: m.tree.View(make([]*tree.Node, 0, old)), Breakers: m.tree.Breakers(),
 		})
 	}
 }

@@ -47,6 +47,7 @@ func (c *fakeCrew) signal(e tree.Signal) {
 }
 
 func (c *fakeCrew) redefine(tree.Changed) {}
+func (c *fakeCrew) probe(tree.Probe)      {}
 func (c *fakeCrew) forget(tree.Forget)    {}
 
 // crash ends the latest run.

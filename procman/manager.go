@@ -36,6 +36,7 @@ type Manager struct {
 	log   *slog.Logger
 	clock clock
 	hand  *hand
+	tasks *tasks
 	crew  crew
 	name  string
 
@@ -60,8 +61,9 @@ func New(opt Options) *Manager {
 	m := newManager(opt, newClock())
 	outfitter := newOutfitter(m)
 	m.crew = outfitter
+	m.tasks = newTasks()
 	m.hand = newHand(outfitter.heard, m.Now, handOptions{})
-	outfitter.hand = m.hand
+	outfitter.hand, m.tasks.hand = m.hand, m.hand
 	go outfitter.work()
 	return m
 }

@@ -25,6 +25,7 @@ type outfitter struct {
 	done    chan struct{}
 	lent    map[runKey][]*os.File // descriptors open until the hand has forked
 	sinks   map[tree.NodeID]*outlet
+	probers *prober
 	noState bool // it was said that state folders cannot be made
 }
 
@@ -32,6 +33,7 @@ type outfitter struct {
 type outlet struct {
 	sink *logs.Sink
 	name string
+	last tree.Start // the latest run: its probes have the same surroundings
 }
 
 // jobs is a queue without a bound, like inbox.
@@ -58,22 +60,28 @@ func (q *jobs) ring() {
 
 func newOutfitter(m *Manager) *outfitter {
 	return &outfitter{
-		m:     m,
-		env:   newEnvironment(m.opt),
-		queue: jobs{wake: make(chan struct{}, 1)},
-		done:  make(chan struct{}),
-		lent:  map[runKey][]*os.File{},
-		sinks: map[tree.NodeID]*outlet{},
+		m:       m,
+		env:     newEnvironment(m.opt),
+		queue:   jobs{wake: make(chan struct{}, 1)},
+		done:    make(chan struct{}),
+		lent:    map[runKey][]*os.File{},
+		sinks:   map[tree.NodeID]*outlet{},
+		probers: newProber(m),
 	}
 }
 
 func (o *outfitter) start(e tree.Start)      { o.queue.put(e) }
 func (o *outfitter) redefine(e tree.Changed) { o.queue.put(e) }
 func (o *outfitter) forget(e tree.Forget)    { o.queue.put(e) }
+func (o *outfitter) probe(e tree.Probe)      { o.queue.put(e) }
 func (o *outfitter) signal(e tree.Signal)    { o.hand.signal(e) }
 
 // heard takes the hand's events on the hand's goroutine.
-func (o *outfitter) heard(e tree.Event) { o.queue.put(e) }
+func (o *outfitter) heard(e tree.Event) {
+	if !o.m.tasks.heard(e) {
+		o.queue.put(e)
+	}
+}
 
 // close ends the goroutine once all that is queued is done, and closes the
 // output.
@@ -116,6 +124,8 @@ func (o *outfitter) do(job any) {
 		o.reconfigure(e)
 	case tree.Forget:
 		o.dismiss(e)
+	case tree.Probe:
+		o.ask(e)
 	case tree.Started:
 		o.giveBack(runKey{e.Node, e.Run})
 		o.m.Tell(e)
@@ -165,7 +175,21 @@ func (o *outfitter) launch(e tree.Start) (launch, error) {
 		stdin = 0
 	}
 	l.Files = []int{stdin, int(stdout.Fd()), int(stderr.Fd())}
+	out.last = e
 	return l, nil
+}
+
+// ask sends a probe, with the surroundings of its process.
+func (o *outfitter) ask(e tree.Probe) {
+	var l launch
+	if out := o.sinks[e.Node]; out != nil && e.Probe.Exec != nil {
+		p := out.last.Process
+		l.Dir, l.Tag = p.Dir, o.env.tag(p, e.Run)
+		l.Env = o.env.of(p, out.last, l.Tag, o.stateDir(p))
+	} else if e.Probe.Exec != nil {
+		l.Tag, l.Env = o.env.id+"/"+e.Dependency, o.env.inherited
+	}
+	o.probers.send(e, l)
 }
 
 // giveBack closes the descriptors of a run that has been forked, or was not.

@@ -175,7 +175,9 @@ func (t *Tree) supplied(e Probed) {
 		if s := &t.deps[i]; s.spec.Name == e.Dependency && s.probing {
 			s.probing = false
 			s.due = max(s.due.Add(s.spec.Interval), t.now)
-			t.fed(s, e.Health != HealthBad, e.Reason)
+			if e.Health != HealthUnknown {
+				t.fed(s, e.Health != HealthBad, e.Reason)
+			}
 		}
 	}
 }

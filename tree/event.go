@@ -60,7 +60,7 @@ type Probed struct {
 	Run        uint64
 	Check      int
 	Dependency string
-	Health     Health // Healthy, Degraded or HealthBad
+	Health     Health // Healthy, Degraded or HealthBad; HealthUnknown where the probe could not be made
 	Reason     string // in words, unless Healthy
 	Latency    time.Duration
 }

@@ -135,6 +135,9 @@ func (t *Tree) probed(n *node, e Probed) {
 	}
 	c, s := &n.vigil.checks[e.Check], &n.proc.Checks[e.Check]
 	c.probing = false
+	if e.Health == HealthUnknown {
+		return // it says nothing about the process
+	}
 	c.latency, c.at = e.Latency, t.now
 	if e.Health == Healthy && s.DegradedLatency > 0 && e.Latency > s.DegradedLatency {
 		e.Health, e.Reason = Degraded, fmt.Sprintf("slow: %s", e.Latency.Round(time.Millisecond))

@@ -75,7 +75,7 @@ func (t *Tree) probedReady(n *node, e Probed) {
 	if n.ready || n.step > 0 {
 		return
 	}
-	if e.Health != HealthBad {
+	if e.Health == Healthy || e.Health == Degraded {
 		t.becomeReady(n)
 		return
 	}
