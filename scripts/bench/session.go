@@ -21,7 +21,7 @@ type session struct {
 	began  int64         // when the daemon was started, by now()
 	pids   map[int]int   // the last main() of each process that stamped, by id
 	ended  chan struct{} // closed when the daemon has ended
-	keep   bool
+	bench  *bench
 }
 
 // start starts the tool for these processes.
@@ -37,7 +37,7 @@ func (b *bench) startWith(t *tool, p place, command func(*place) (*exec.Cmd, err
 	}
 	p.dir, p.bin = dir, b.bin
 	p.fifo = p.path("stamps")
-	s := &session{place: &p, tool: t, pids: map[int]int{}, ended: make(chan struct{}), keep: b.keep}
+	s := &session{place: &p, tool: t, pids: map[int]int{}, ended: make(chan struct{}), bench: b}
 	if s.stamps, err = newStamps(p.fifo); err != nil {
 		return nil, err
 	}
@@ -94,6 +94,8 @@ func (s *session) next(within time.Duration) (stamp, error) {
 			return got, nil
 		case !errors.Is(err, os.ErrDeadlineExceeded):
 			return got, err
+		case s.bench.ctx.Err() != nil:
+			return got, s.bench.ctx.Err()
 		case s.over():
 			return got, fmt.Errorf("the daemon has ended (%v)%s", s.cmd.ProcessState, s.lastWords())
 		case now() > deadline:
@@ -230,7 +232,7 @@ func (s *session) close() error {
 		<-s.ended
 	}
 	s.stamps.close()
-	if s.keep {
+	if s.bench.keep {
 		return err
 	}
 	return errors.Join(err, os.RemoveAll(s.dir))
