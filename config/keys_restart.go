@@ -284,8 +284,8 @@ func exitClass(key string) (string, bool) {
 	if code, err := strconv.Atoi(key); err == nil {
 		return strconv.Itoa(code), code >= 0 && code <= 255
 	}
-	number, ok := signalNumber(key)
-	return signalName(number), ok
+	number, ok := spec.SignalNumber(key)
+	return spec.SignalName(number), ok
 }
 
 // clone returns a copy that can be refined without changing t.

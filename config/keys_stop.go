@@ -3,12 +3,9 @@ package config
 import (
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"gosup/spec"
 )
@@ -142,70 +139,16 @@ func (r *reader) signal(n node) (int, bool) {
 	if !ok {
 		return 0, false
 	}
-	if v, ok := signalNumber(s.text); ok {
+	if v, ok := spec.SignalNumber(s.text); ok {
 		return v, true
 	}
 	var names []string
 	for v := 1; v <= 31; v++ {
-		names = append(names, strings.ToLower(signalName(v)))
+		names = append(names, strings.ToLower(spec.SignalName(v)))
 	}
 	if near := nearest("sig"+strings.TrimPrefix(strings.ToLower(s.text), "sig"), names); near != "" {
 		f.hint = "did you mean " + strings.ToUpper(near) + "?"
 	}
 	r.wrong(n, f)
 	return 0, false
-}
-
-// The real-time signals of Linux as the C library counts them (signal(7)):
-// it keeps the first two of the kernel for itself.
-const (
-	firstRealTime = 34
-	lastRealTime  = 64
-)
-
-// signalNumber reads a signal's number or its name, with or without SIG.
-func signalNumber(s string) (int, bool) {
-	if v, err := strconv.Atoi(s); err == nil {
-		return v, v >= 1 && v <= lastSignal()
-	}
-	name := "SIG" + strings.TrimPrefix(strings.ToUpper(s), "SIG")
-	if v := unix.SignalNum(name); v != 0 {
-		return int(v), true
-	}
-	if lastSignal() < lastRealTime {
-		return 0, false
-	}
-	base, offset := 0, ""
-	if rest, ok := strings.CutPrefix(name, "SIGRTMIN"); ok {
-		base, offset = firstRealTime, rest
-	} else if rest, ok := strings.CutPrefix(name, "SIGRTMAX"); ok {
-		base, offset = lastRealTime, rest
-	}
-	if base == 0 || offset != "" && offset[0] != '+' && offset[0] != '-' {
-		return 0, false
-	}
-	v, err := strconv.Atoi("0" + offset)
-	if offset != "" {
-		v, err = strconv.Atoi(offset)
-	}
-	return base + v, err == nil && base+v >= firstRealTime && base+v <= lastRealTime
-}
-
-// signalName returns the name of a signal's number.
-func signalName(v int) string {
-	if name := unix.SignalName(syscall.Signal(v)); name != "" {
-		return name
-	}
-	if v >= firstRealTime && v <= lastRealTime {
-		return "SIGRTMIN+" + strconv.Itoa(v-firstRealTime)
-	}
-	return strconv.Itoa(v)
-}
-
-// lastSignal returns the highest signal of this platform.
-func lastSignal() int {
-	if unix.SignalNum("SIGPWR") != 0 { // Linux alone has it
-		return lastRealTime
-	}
-	return 31
 }

@@ -5,6 +5,7 @@ import (
 	"syscall"
 	"time"
 
+	"gosup/spec"
 	"gosup/tree"
 )
 
@@ -108,6 +109,7 @@ func (h *hand) exitOf(c *child, status syscall.WaitStatus, usage *syscall.Rusage
 	}
 	if status.Signaled() {
 		e.Signal = int(status.Signal())
+		e.Name = spec.SignalName(e.Signal)
 		e.Core = status.CoreDump()
 		e.Cause = tree.Signalled
 		e.OOM = status.Signal() == syscall.SIGKILL && !c.killed && h.ooms.grew()

@@ -24,8 +24,8 @@ func TestHandTellsHowARunEnded(t *testing.T) {
 		{"success", r.launch("exit", "0"), 0, tree.Exit{Code: 0, Cause: tree.Ended}},
 		{"code", r.launch("exit", "37"), 0, tree.Exit{Code: 37, Cause: tree.Ended}},
 		{"highest code", r.launch("exit", "255"), 0, tree.Exit{Code: 255, Cause: tree.Ended}},
-		{"signal", r.shell("exec sleep 100"), syscall.SIGUSR2, tree.Exit{Code: -1, Signal: int(syscall.SIGUSR2), Cause: tree.Signalled}},
-		{"kill", r.shell("exec sleep 100"), syscall.SIGKILL, tree.Exit{Code: -1, Signal: int(syscall.SIGKILL), Cause: tree.Signalled}},
+		{"signal", r.shell("exec sleep 100"), syscall.SIGUSR2, tree.Exit{Code: -1, Signal: int(syscall.SIGUSR2), Name: "SIGUSR2", Cause: tree.Signalled}},
+		{"kill", r.shell("exec sleep 100"), syscall.SIGKILL, tree.Exit{Code: -1, Signal: int(syscall.SIGKILL), Name: "SIGKILL", Cause: tree.Signalled}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -38,7 +38,7 @@ func TestHandTellsHowARunEnded(t *testing.T) {
 			if got.Left || got.Exit.Ran <= 0 || got.Exit.At <= 0 || got.Exit.MaxRSS < 1<<20 {
 				t.Errorf("exit of pid %d: %+v", pid, got)
 			}
-			if e := got.Exit; e.Code != tt.want.Code || e.Signal != tt.want.Signal || e.Cause != tt.want.Cause || e.OOM || e.Core {
+			if e := got.Exit; e.Code != tt.want.Code || e.Signal != tt.want.Signal || e.Name != tt.want.Name || e.Cause != tt.want.Cause || e.OOM || e.Core {
 				t.Errorf("got %+v, want %+v", e, tt.want)
 			}
 			if err := syscall.Kill(pid, 0); err != syscall.ESRCH {
