@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"gosup/spec"
 	"gosup/tree"
 )
 
@@ -139,9 +140,9 @@ func parseAction(r *http.Request, verb tree.Verb) (action, error) {
 	}
 	switch {
 	case verb == tree.AskSignal:
-		n, err := ParseSignal(req.Signal)
-		if err != nil {
-			return a, problemf(CodeBadRequest, "", "%s", err)
+		n, ok := spec.SignalNumber(req.Signal)
+		if !ok {
+			return a, problemf(CodeBadRequest, "write it like HUP or 1", "there is no signal %q", req.Signal)
 		}
 		a.asked.Signal = n
 	case req.Signal != "":

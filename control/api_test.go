@@ -83,7 +83,7 @@ func TestEventJSON(t *testing.T) {
 	})
 	w := serve(t, f)
 	var got []string
-	err := w.client().Events(soon(t), EventsRequest{Last: -1}, func(line []byte) error {
+	err := w.client().Events(soon(t), EventsRequest{Last: -1}, func(line []byte, _ bool) error {
 		got = append(got, string(line))
 		return nil
 	})

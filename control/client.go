@@ -44,11 +44,21 @@ func (c *Client) Processes(ctx context.Context, names ...string) ([]Process, err
 	return out, err
 }
 
+// ProcessesJSON is Processes, as the server wrote it.
+func (c *Client) ProcessesJSON(ctx context.Context, names ...string) ([]byte, error) {
+	return c.fetch(ctx, request{method: http.MethodGet, path: "/v1/processes", query: url.Values{"name": names}})
+}
+
 // Tree returns all groups and processes, a group before its members.
 func (c *Client) Tree(ctx context.Context) ([]Node, error) {
 	var out []Node
 	err := c.get(ctx, "/v1/tree", nil, &out)
 	return out, err
+}
+
+// TreeJSON is Tree, as the server wrote it.
+func (c *Client) TreeJSON(ctx context.Context) ([]byte, error) {
+	return c.fetch(ctx, request{method: http.MethodGet, path: "/v1/tree"})
 }
 
 // Version returns what is known of the daemon itself.
@@ -87,11 +97,6 @@ func (c *Client) Act(ctx context.Context, verb string, req ActionRequest) ([]Act
 	return out.Results, err
 }
 
-// Shutdown asks the daemon to end. It returns as soon as that is on its way.
-func (c *Client) Shutdown(ctx context.Context, req ShutdownRequest) error {
-	return c.post(ctx, "/v1/shutdown", 0, req, nil)
-}
-
 // EventsRequest says which events are wanted.
 type EventsRequest struct {
 	Since  string // a number of an event or a duration; "" for all that are kept
@@ -101,8 +106,9 @@ type EventsRequest struct {
 }
 
 // Events calls each with every event, as the JSON line that the server sent,
-// and ends with its first error, or nil at the end of the stream.
-func (c *Client) Events(ctx context.Context, req EventsRequest, each func(line []byte) error) error {
+// valid until each returns, and whether more have arrived already. It ends
+// with the first error of each, or nil at the end of the stream.
+func (c *Client) Events(ctx context.Context, req EventsRequest, each func(line []byte, more bool) error) error {
 	q := url.Values{"name": req.Names}
 	if req.Since != "" {
 		q.Set("since", req.Since)
@@ -116,7 +122,7 @@ func (c *Client) Events(ctx context.Context, req EventsRequest, each func(line [
 	return c.lines(ctx, "/v1/events", q, each)
 }
 
-func (c *Client) lines(ctx context.Context, path string, q url.Values, each func(line []byte) error) error {
+func (c *Client) lines(ctx context.Context, path string, q url.Values, each func(line []byte, more bool) error) error {
 	body, err := c.open(ctx, request{method: http.MethodGet, path: path, query: q})
 	if err != nil {
 		return err
@@ -127,7 +133,7 @@ func (c *Client) lines(ctx context.Context, path string, q url.Values, each func
 	for {
 		line, err := readLine(r)
 		if len(line) > 0 {
-			if err := each(line); err != nil {
+			if err := each(line, r.Buffered() > 0); err != nil {
 				return err
 			}
 		}
@@ -176,22 +182,28 @@ func (c *Client) post(ctx context.Context, path string, waits time.Duration, in,
 }
 
 func (c *Client) call(ctx context.Context, r request, out any) error {
-	body, err := c.open(ctx, r)
-	if err != nil {
+	b, err := c.fetch(ctx, r)
+	if err != nil || out == nil {
 		return err
-	}
-	defer body.Close()
-	b, err := io.ReadAll(body)
-	if err != nil {
-		return cut(ctx, err)
-	}
-	if out == nil {
-		return nil
 	}
 	if err := json.Unmarshal(b, out); err != nil {
 		return problemf(CodeBroken, "", "the answer on %s makes no sense: %s", c.socket, err)
 	}
 	return nil
+}
+
+// fetch returns the whole body of a successful answer.
+func (c *Client) fetch(ctx context.Context, r request) ([]byte, error) {
+	body, err := c.open(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	b, err := io.ReadAll(body)
+	if err != nil {
+		return nil, cut(ctx, err)
+	}
+	return b, nil
 }
 
 // open sends a request and returns the body of the answer, if that is a

@@ -16,7 +16,7 @@ import (
 // seqs returns the numbers of the events of a request that does not follow.
 func seqs(t *testing.T, w *world, req EventsRequest) (out []uint64) {
 	t.Helper()
-	err := w.client().Events(soon(t), req, func(line []byte) error {
+	err := w.client().Events(soon(t), req, func(line []byte, _ bool) error {
 		var e Event
 		err := json.Unmarshal(line, &e)
 		out = append(out, e.Seq)
@@ -71,7 +71,7 @@ func TestEventsFollow(t *testing.T) {
 	ctx, stop := context.WithCancel(soon(t))
 	var got []string
 	enough := errors.New("enough")
-	err := w.client().Events(ctx, EventsRequest{Last: -1, Follow: true}, func(line []byte) error {
+	err := w.client().Events(ctx, EventsRequest{Last: -1, Follow: true}, func(line []byte, _ bool) error {
 		var e Event
 		if err := json.Unmarshal(line, &e); err != nil {
 			return err
@@ -107,7 +107,7 @@ func TestEventsEnd(t *testing.T) {
 	f := newFake()
 	f.note(tree.Note{})
 	w := serve(t, f)
-	err := w.client().Events(soon(t), EventsRequest{Last: -1, Follow: true}, func([]byte) error {
+	err := w.client().Events(soon(t), EventsRequest{Last: -1, Follow: true}, func([]byte, bool) error {
 		go w.server.Close(soon(t))
 		return nil
 	})

@@ -133,7 +133,7 @@ func TestQuietFollower(t *testing.T) {
 	defer late.Stop()
 	got := ""
 	enough := errors.New("enough")
-	err := w.client().Events(soon(t), EventsRequest{Follow: true}, func(line []byte) error {
+	err := w.client().Events(soon(t), EventsRequest{Follow: true}, func(line []byte, _ bool) error {
 		got = string(line)
 		return enough
 	})

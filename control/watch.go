@@ -103,8 +103,20 @@ func judgeStart(r *ActionResult, a *tree.Result, n *tree.Node, verb tree.Verb) {
 	case n.State == tree.StateFailed, n.State == tree.StateStopped, n.State == tree.StateExited && fresh:
 		r.Outcome, r.Message = OutcomeFailed, describe(n)
 	case n.Failures > a.Failures:
-		r.Outcome, r.Message = OutcomeFailed, "first attempt failed: "+n.Reason+"; retries go on"
+		r.Outcome, r.Message = OutcomeFailed, "first attempt failed: "+failure(n)+"; retries go on"
 	}
+}
+
+// failure says what failed, without what is done about it.
+func failure(n *tree.Node) string {
+	c := n.Cause
+	for c.Before != nil {
+		c = *c.Before
+	}
+	if words := c.String(); words != "" {
+		return words
+	}
+	return n.Reason
 }
 
 func judgeOvertaken(r *ActionResult, a *tree.Result, n *tree.Node) {

@@ -17,6 +17,7 @@ func newRoot() *cobra.Command {
 		newCheckCommand(),
 		newSchemaCommand(),
 		newInitCommand(),
+		newCtlCommand(),
 		newDemoCommand(),
 		newVersionCommand(),
 	)
