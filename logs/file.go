@@ -37,7 +37,13 @@ type logFile struct {
 	mid     bool      // the file ends within a line
 	checked time.Time // when the path was last seen to lead here
 	moved   bool      // it does no more, or a reopening was asked for
-	gen     uint64    // how often the live file was replaced
+	seq     uint64    // number of the live file, 1 for the first that was opened
+	older   []uint64  // numbers of file.1, file.2, …, as far as they were live here
+	gone    uint64    // the highest number of a file that was removed
+	rolls   int       // how often files were given the next number
+	expired time.Time // when old files were last looked for
+	index   indexer
+	readers map[*follower]struct{} // woken after each write
 
 	bad    error     // why nothing can be written; nil if it can
 	again  time.Time // when that is tried again
@@ -73,7 +79,7 @@ func (p *Pump) acquireFile(path string, cfg spec.Logs, owner Owner) *logFile {
 	defer f.mu.Unlock()
 	f.cfg, f.owner = cfg, owner
 	if f.fd < 0 {
-		now := time.Now()
+		now := f.p.now()
 		if err := f.open(now); err != nil {
 			f.fail(err, now)
 		}
@@ -94,7 +100,7 @@ func (p *Pump) releaseFile(f *logFile) {
 	if last {
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		f.tell(time.Now())
+		f.tell(f.p.now())
 		f.close()
 	}
 }
@@ -111,21 +117,27 @@ func (f *logFile) open(now time.Time) error {
 		return &os.PathError{Op: "open log", Path: f.path, Err: err}
 	}
 	f.adopt(d, fd, st, now)
+	f.expire(now)
 	return nil
 }
 
 // adopt makes an open file the live one.
 func (f *logFile) adopt(d *dir, fd int, st *unix.Stat_t, now time.Time) {
-	f.dir, f.fd = d, fd
+	f.dir, f.fd, f.size = d, fd, 0
 	f.dev, f.ino = uint64(st.Dev), st.Ino
-	f.gen++
+	f.seq++
+	f.index = indexer{}
 	f.moved = false
 	f.checked = now
 	f.resize(st.Size)
+	f.wake(false)
 }
 
 // resize takes note of a size that is not of our own making.
 func (f *logFile) resize(size int64) {
+	if size < f.size {
+		f.index.stale = true
+	}
 	f.size, f.start, f.mid = size, size, false
 	if size == 0 {
 		return
@@ -153,7 +165,7 @@ func (f *logFile) reopen() {
 	if f.mid && f.fd >= 0 {
 		return
 	}
-	now := time.Now()
+	now := f.p.now()
 	f.close()
 	if err := f.open(now); err != nil {
 		f.fail(err, now)
@@ -186,7 +198,7 @@ func (f *logFile) append(s *stream, k *kit, data []byte, now time.Time) (int, er
 		return f.refuse(s, k, data, now, err)
 	}
 	c := f.next(s, k, data, now)
-	if err := f.write(c.out); err != nil {
+	if err := f.write(c.out, now); err != nil {
 		return f.refuse(s, k, data, now, err)
 	}
 	s.commit(c)
@@ -254,12 +266,19 @@ func (f *logFile) flush(s *stream, k *kit, now time.Time) {
 		err = f.tell(now)
 	}
 	if err == nil {
-		err = f.write(k.out)
+		err = f.write(k.out, now)
 	}
 	if err != nil {
 		f.fail(err, now)
 		f.missed(s, int64(size), 1)
 	}
+}
+
+// end tells followers that a run has ended.
+func (f *logFile) end() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.wake(true)
 }
 
 // ready sees to it that the file can be written to and is the one that its
@@ -281,6 +300,9 @@ func (f *logFile) ready(now time.Time) error {
 		if err := unix.Lstat(f.path, &at); err != nil || at.Ino != f.ino || uint64(at.Dev) != f.dev {
 			f.moved = true
 		}
+		if now.Sub(f.expired) >= time.Hour {
+			f.expire(now)
+		}
 	}
 	// A removed file takes no more, a moved one a line that it has begun.
 	if st.Nlink > 0 && (!f.moved || f.mid) {
@@ -291,7 +313,7 @@ func (f *logFile) ready(now time.Time) error {
 }
 
 // write appends to the file: all of it or nothing. The caller holds mu.
-func (f *logFile) write(out []byte) error {
+func (f *logFile) write(out []byte, now time.Time) error {
 	for done := 0; done < len(out); {
 		n, err := unix.Write(f.fd, out[done:])
 		if n > 0 {
@@ -309,11 +331,15 @@ func (f *logFile) write(out []byte) error {
 		return nil
 	}
 	f.bad = nil
+	if f.cfg.Format == spec.FormatRaw {
+		f.index.note(f.dir, f.base, f.size, now)
+	}
 	if i := bytes.LastIndexByte(out, '\n'); i >= 0 {
 		f.start = f.size + int64(i) + 1
 	}
 	f.mid = out[len(out)-1] != '\n'
 	f.size += int64(len(out))
+	f.wake(false)
 	return nil
 }
 
@@ -403,7 +429,7 @@ func (f *logFile) tell(now time.Time) error {
 		}
 		out = append(append(out, note...), '\n')
 	}
-	if err := f.write(out); err != nil {
+	if err := f.write(out, now); err != nil {
 		return err
 	}
 	f.p.log.Info("log written again", "file", f.path, "lost_bytes", f.lost.bytes)

@@ -30,7 +30,7 @@ func (p *Pump) acquireDir(path string) (*dir, error) {
 			return d, nil
 		}
 	}
-	fd, err := openDir(path)
+	fd, err := openDir(path, true)
 	if err != nil {
 		return nil, err
 	}
@@ -56,9 +56,9 @@ func (p *Pump) releaseDir(d *dir) {
 const maxLinks = 40
 
 // openDir opens a folder by walking down to it, and makes what is missing on
-// the way with mode 0755. A symbolic link is followed only if it belongs to
+// the way with mode 0755, if asked. A symbolic link is followed only if it belongs to
 // root or to us: any other may be a trap laid by the user of a process.
-func openDir(path string) (int, error) {
+func openDir(path string, create bool) (int, error) {
 	at, err := unix.Open("/", pathOnly|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return -1, &os.PathError{Op: "open", Path: "/", Err: err}
@@ -70,7 +70,7 @@ func openDir(path string) (int, error) {
 		if name == "" || name == "." {
 			continue
 		}
-		next, target, err := enter(at, name)
+		next, target, err := enter(at, name, create)
 		if err != nil {
 			unix.Close(at)
 			return -1, &os.PathError{Op: "open folder", Path: path, Err: err}
@@ -97,10 +97,10 @@ func openDir(path string) (int, error) {
 
 // enter opens a folder in a folder, making it if it is missing. For a symbolic
 // link that may be followed it returns -1 and where the link leads.
-func enter(at int, name string) (fd int, target string, err error) {
+func enter(at int, name string, create bool) (fd int, target string, err error) {
 	const flags = pathOnly | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC
 	fd, err = unix.Openat(at, name, flags, 0)
-	if err == unix.ENOENT {
+	if err == unix.ENOENT && create {
 		if err = unix.Mkdirat(at, name, 0o755); err != nil && err != unix.EEXIST {
 			return -1, "", fmt.Errorf("make %s: %w", name, err)
 		}

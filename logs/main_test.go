@@ -7,9 +7,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -44,6 +44,17 @@ func child(job []string) {
 			}
 		}
 		os.Stdout.Write(b.Bytes())
+	case "flood":
+		mib, _ := strconv.ParseFloat(job[1], 64)
+		line := append(bytes.Repeat([]byte{'x'}, 99), '\n')
+		block := bytes.Repeat(line, 656)[:64<<10]
+		for left := int(mib * (1 << 20)); left > 0; {
+			n, err := os.Stdout.Write(block[:min(left, len(block))])
+			if err != nil {
+				panic(err)
+			}
+			left -= n
+		}
 	case "bytes":
 		os.Stdout.Write(bytes.Repeat([]byte{'z'}, n))
 	case "both":
@@ -67,13 +78,23 @@ func child(job []string) {
 
 // world is a pump and the folders that it works in.
 type world struct {
-	*testing.T
+	testing.TB
 	*Pump
 	dir     string
 	console *os.File // what was written to it can be read back
+	clock   *clock
 }
 
-func newWorld(t *testing.T) *world {
+// clock is the pump's, and stands still unless it is told.
+type clock struct{ ns atomic.Int64 }
+
+func (c *clock) now() time.Time          { return time.Unix(0, c.ns.Load()).UTC() }
+func (c *clock) advance(d time.Duration) { c.ns.Add(int64(d)) }
+
+// noon is when every test begins.
+var noon = time.Date(2024, 11, 23, 12, 0, 0, 0, time.UTC)
+
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	dir := t.TempDir()
 	con, err := os.Create(filepath.Join(dir, "console"))
@@ -81,7 +102,8 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { con.Close() })
-	w := &world{T: t, dir: dir, console: con}
+	w := &world{TB: t, dir: dir, console: con, clock: &clock{}}
+	w.clock.ns.Store(noon.UnixNano())
 	w.start()
 	return w
 }
@@ -93,6 +115,7 @@ func (w *world) start() {
 	if err != nil {
 		w.Fatal(err)
 	}
+	p.now = w.clock.now
 	w.Pump = p
 	w.Cleanup(func() { p.Close() })
 }
@@ -136,7 +159,7 @@ func (w *world) begin(s *Sink, job string) *exec.Cmd {
 	defer stdout.Close()
 	defer stderr.Close()
 	cmd := exec.Command("/proc/self/exe")
-	cmd.Env = append(os.Environ(), "LOGS_TEST_CHILD="+job)
+	cmd.Env = append(os.Environ(), "LOGS_TEST_CHILD="+job, "GORACE=atexit_sleep_ms=0")
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	if err := cmd.Start(); err != nil {
 		w.Fatal(err)
@@ -170,9 +193,11 @@ func (w *world) read(path string) string {
 }
 
 // eventually waits for a condition, ten seconds at most.
-func eventually(t *testing.T, what string, ok func() bool) {
+func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !ok(); runtime.Gosched() {
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(10 * time.Second); !ok(); <-tick.C {
 		if time.Now().After(deadline) {
 			t.Fatalf("not within 10s: %s", what)
 		}

@@ -26,12 +26,15 @@ type Options struct {
 
 // Pump carries the output of all processes to its destinations.
 type Pump struct {
-	opt     Options
-	log     *slog.Logger
-	fifoDir string
-	poll    *poller
-	kits    kitPool
-	console *console
+	opt        Options
+	log        *slog.Logger
+	fifoDir    string
+	poll       *poller
+	kits       kitPool
+	console    *console
+	compressor *compressor
+	done       chan struct{}    // closed when the pump is
+	now        func() time.Time // the wall clock, but for tests
 
 	waiting atomic.Int32 // workers that wait for something to read
 	working atomic.Int32 // workers in all
@@ -86,6 +89,8 @@ func NewPump(opt Options) (*Pump, error) {
 	p := &Pump{
 		opt: opt, log: log, poll: poll,
 		fifoDir: filepath.Join(opt.RuntimeDir, "fifo"),
+		now:     time.Now,
+		done:    make(chan struct{}),
 		sinks:   map[string]*Sink{},
 		streams: map[int]*stream{},
 		stalled: map[*stream]struct{}{},
@@ -93,6 +98,7 @@ func NewPump(opt Options) (*Pump, error) {
 		dirs:    map[string]*dir{},
 	}
 	p.console = newConsole(p, opt)
+	p.compressor = newCompressor(p)
 	if err := makeFIFODir(p.fifoDir); err != nil {
 		p.withoutFIFO(err)
 	}
@@ -173,6 +179,8 @@ func (p *Pump) Close() error {
 	for _, s := range sinks {
 		s.Close(false)
 	}
+	close(p.done)
+	p.compressor.close()
 	p.retry.Stop()
 	p.relief.Stop()
 	p.poll.stop()

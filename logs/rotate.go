@@ -5,89 +5,192 @@ import (
 	"os"
 	"time"
 
+	"gosup/spec"
+
 	"golang.org/x/sys/unix"
 )
 
 // Rotated files are named as everybody's: file.1 is the newest, file.N the
-// oldest, with .gz or .zst behind the number once they are compressed.
+// oldest, with .gz or .zst behind the number once they are compressed. The
+// index of file.1 is file.1.idx, whether file.1 is compressed or not.
 
 // suffixes are what a rotated file may have behind its number.
 var suffixes = []string{"", ".gz", ".zst"}
 
+// rotatedName names the n-th rotated file of a log; the log itself for 0.
+func rotatedName(base string, n int, suffix string) string {
+	if n == 0 {
+		return base
+	}
+	return fmt.Sprintf("%s.%d%s", base, n, suffix)
+}
+
 // rotate makes the live file file.1 and begins a new one. If that is not
-// possible nothing has changed. The caller holds mu, and the file ends with a
-// line.
+// possible the live file has stayed what it was. The caller holds mu, and the
+// file ends with a line.
 func (f *logFile) rotate(now time.Time) error {
+	at := f.dir.fd
 	if f.cfg.MaxFiles <= 0 {
-		return f.restart(now)
+		if err := unlink(at, f.base); err != nil {
+			return err
+		}
+	} else {
+		if err := f.shift(); err != nil {
+			return err
+		}
+		if err := rename(at, f.base, rotatedName(f.base, 1, "")); err != nil {
+			return err
+		}
 	}
-	if err := f.shift(); err != nil {
-		return err
-	}
-	first := f.base + ".1"
-	if err := unix.Renameat(f.dir.fd, f.base, f.dir.fd, first); err != nil {
-		return &os.PathError{Op: "rename", Path: f.path, Err: err}
-	}
-	fd, st, err := openLog(f.dir.fd, f.base, f.owner, unix.O_EXCL)
+	fd, st, err := openLog(at, f.base, f.owner, unix.O_EXCL)
 	if err != nil {
 		// No room for a new file, say. The old one goes on under its name.
-		unix.Renameat(f.dir.fd, first, f.dir.fd, f.base)
+		if f.cfg.MaxFiles > 0 {
+			rename(at, rotatedName(f.base, 1, ""), f.base)
+		}
 		return &os.PathError{Op: "open log", Path: f.path, Err: err}
 	}
+	if f.cfg.MaxFiles > 0 {
+		rename(at, f.base+indexSuffix, rotatedName(f.base, 1, "")+indexSuffix)
+	}
+	f.remember()
 	unix.Close(f.fd)
 	f.adopt(f.dir, fd, st, now)
+	f.expire(now)
+	if f.cfg.Compress != spec.CompressNone {
+		f.p.compressor.add(f)
+	}
+	f.wake(false)
 	return nil
 }
 
-// restart empties the live file, where none are to be kept.
-func (f *logFile) restart(now time.Time) error {
-	if err := unix.Unlinkat(f.dir.fd, f.base, 0); err != nil && err != unix.ENOENT {
-		return &os.PathError{Op: "remove", Path: f.path, Err: err}
+// remember notes which number the file has that has just been rotated.
+func (f *logFile) remember() {
+	f.rolls++
+	f.older = append([]uint64{f.seq}, f.older...)
+	for len(f.older) > max(f.cfg.MaxFiles, 0) {
+		last := len(f.older) - 1
+		f.gone = max(f.gone, f.older[last])
+		f.older = f.older[:last]
 	}
-	d := f.dir
-	fd, st, err := openLog(d.fd, f.base, f.owner, unix.O_EXCL)
-	if err != nil {
-		return &os.PathError{Op: "open log", Path: f.path, Err: err}
-	}
-	unix.Close(f.fd)
-	f.adopt(d, fd, st, now)
-	return nil
 }
 
 // shift makes room for a new file.1: each file gets the next number, down from
 // the first number that is free; what is beyond the last is removed.
 func (f *logFile) shift() error {
-	n, suffix := 1, ""
 	var have []string // the suffixes of files 1, 2, …
-	for ; ; n++ {
-		var ok bool
-		if suffix, ok = f.rotated(n); !ok {
+	for {
+		suffix, ok := f.rotated(len(have) + 1)
+		if !ok {
 			break
 		}
 		have = append(have, suffix)
 	}
+	at := f.dir.fd
 	for n := len(have); n > 0; n-- {
-		old := fmt.Sprintf("%s.%d%s", f.base, n, have[n-1])
-		var err error
+		suffix := have[n-1]
 		if n >= f.cfg.MaxFiles {
-			err = unix.Unlinkat(f.dir.fd, old, 0)
-		} else {
-			err = unix.Renameat(f.dir.fd, old, f.dir.fd, fmt.Sprintf("%s.%d%s", f.base, n+1, have[n-1]))
+			if err := f.remove(n, suffix); err != nil {
+				return err
+			}
+			continue
 		}
-		if err != nil && err != unix.ENOENT {
-			return &os.PathError{Op: "rotate", Path: old, Err: err}
+		if suffix == "" && f.cfg.Compress != spec.CompressNone {
+			// A compressed twin, if we died when it was just finished.
+			for _, suffix := range suffixes[1:] {
+				unlink(at, rotatedName(f.base, n, suffix))
+			}
 		}
+		err := rename(at, rotatedName(f.base, n, suffix), rotatedName(f.base, n+1, suffix))
+		if err != nil {
+			return err
+		}
+		rename(at, rotatedName(f.base, n, "")+indexSuffix, rotatedName(f.base, n+1, "")+indexSuffix)
 	}
 	return nil
+}
+
+// remove removes the n-th rotated file and its index.
+func (f *logFile) remove(n int, suffix string) error {
+	unlink(f.dir.fd, rotatedName(f.base, n, "")+indexSuffix)
+	return unlink(f.dir.fd, rotatedName(f.base, n, suffix))
 }
 
 // rotated returns the suffix of the n-th rotated file, if there is one.
 func (f *logFile) rotated(n int) (suffix string, ok bool) {
 	for _, suffix := range suffixes {
 		var st unix.Stat_t
-		if unix.Fstatat(f.dir.fd, fmt.Sprintf("%s.%d%s", f.base, n, suffix), &st, unix.AT_SYMLINK_NOFOLLOW) == nil {
+		if unix.Fstatat(f.dir.fd, rotatedName(f.base, n, suffix), &st, unix.AT_SYMLINK_NOFOLLOW) == nil {
 			return suffix, true
 		}
 	}
 	return "", false
+}
+
+// expire removes rotated files that are older than max_age. That is looked at
+// when the file is opened, rotated or, once an hour, written to: a process that
+// writes nothing wakes nobody.
+func (f *logFile) expire(now time.Time) {
+	if f.cfg.MaxAge <= 0 || f.dir == nil {
+		return
+	}
+	f.expired = now
+	for n := 1; ; n++ {
+		suffix, ok := f.rotated(n)
+		if !ok {
+			return
+		}
+		var st unix.Stat_t
+		name := rotatedName(f.base, n, suffix)
+		if unix.Fstatat(f.dir.fd, name, &st, unix.AT_SYMLINK_NOFOLLOW) != nil {
+			continue
+		}
+		if age := now.Sub(modTime(&st)); age <= f.cfg.MaxAge {
+			continue
+		}
+		// This one and all that are older, the oldest first, so that no gap
+		// is left if we die.
+		f.expireFrom(n)
+		return
+	}
+}
+
+// expireFrom removes the n-th rotated file and all that are older.
+func (f *logFile) expireFrom(n int) {
+	last := n
+	for {
+		if _, ok := f.rotated(last + 1); !ok {
+			break
+		}
+		last++
+	}
+	for ; last >= n; last-- {
+		suffix, _ := f.rotated(last)
+		if err := f.remove(last, suffix); err != nil {
+			f.p.log.Warn("old log not removed", "file", f.path, "err", err)
+			return
+		}
+		if last <= len(f.older) {
+			f.gone = max(f.gone, f.older[last-1])
+			f.older = f.older[:last-1]
+		}
+	}
+}
+
+func modTime(st *unix.Stat_t) time.Time { return time.Unix(st.Mtim.Unix()) }
+
+// rename renames a file in a folder; one that is not there is no error.
+func rename(at int, from, to string) error {
+	if err := unix.Renameat(at, from, at, to); err != nil && err != unix.ENOENT {
+		return &os.LinkError{Op: "rename", Old: from, New: to, Err: err}
+	}
+	return nil
+}
+
+// unlink removes a file in a folder; one that is not there is no error.
+func unlink(at int, name string) error {
+	if err := unix.Unlinkat(at, name, 0); err != nil && err != unix.ENOENT {
+		return &os.PathError{Op: "remove", Path: name, Err: err}
+	}
+	return nil
 }

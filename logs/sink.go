@@ -6,7 +6,6 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"gosup/spec"
 
@@ -173,12 +172,12 @@ func (s *Sink) route(st *stream, cfg spec.Logs, path string) error {
 	if old != nil && (old != file || st.format != cfg.Format) {
 		// What was begun in the old format or file is ended there.
 		k := s.p.kits.take()
-		old.flush(st, k, time.Now())
+		old.flush(st, k, s.p.now())
 		s.p.kits.put(k)
 	}
 	if st.toCon && (!toCon || st.con != cfg.ConsoleFormat) {
 		k := s.p.kits.take()
-		s.p.console.flush(st, k, time.Now())
+		s.p.console.flush(st, k, s.p.now())
 		s.p.kits.put(k)
 	}
 	st.file, st.format = file, cfg.Format

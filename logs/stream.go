@@ -117,7 +117,7 @@ func (s *stream) hold(data []byte) {
 // deliver brings the beginning of data to its destinations and takes it out of
 // the FIFO. It returns how much that was: at least 1 unless there is an error.
 func (s *stream) deliver(k *kit, data []byte) (used int, err error) {
-	now := time.Now()
+	now := s.p.now()
 	used = len(data)
 	if s.file != nil {
 		used, err = s.file.append(s, k, data, now)
@@ -186,12 +186,16 @@ func (s *stream) drain() {
 		todo -= n
 	}
 	s.flush(k)
+	s.sink.tail.end()
+	if s.file != nil {
+		s.file.end()
+	}
 }
 
 // flush writes lines that have no end yet, since their run has ended. The
 // caller holds mu.
 func (s *stream) flush(k *kit) {
-	now := time.Now()
+	now := s.p.now()
 	if s.file != nil {
 		s.file.flush(s, k, now)
 	}

@@ -33,3 +33,5 @@ func (k *kit) look(int) ([]byte, error) { return nil, unix.ENOSYS }
 func (k *kit) discard(int, int) {}
 
 func grow(int) {}
+
+func setThreadPriority(int) {}

@@ -91,3 +91,7 @@ func (k *kit) discard(fd, n int) {
 func grow(fd int) {
 	unix.FcntlInt(uintptr(fd), unix.F_SETPIPE_SZ, 4*chunkBytes)
 }
+
+// setThreadPriority sets the nice value of the calling thread: setpriority(2),
+// which on Linux is one of threads.
+func setThreadPriority(nice int) { unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), nice) }
