@@ -2,37 +2,46 @@ package spec
 
 import "testing"
 
-func TestSignal(t *testing.T) {
+func TestSignalNumber(t *testing.T) {
 	t.Parallel()
-	for _, test := range []struct {
-		text   string
-		number int // 0: there is no such signal
-		name   string
+	for _, tt := range []struct {
+		text string
+		want int
+		ok   bool
 	}{
-		{"TERM", 15, "SIGTERM"},
-		{"sigterm", 15, "SIGTERM"},
-		{"15", 15, "SIGTERM"},
-		{"SIGRTMIN", 34, "SIGRTMIN+0"},
-		{"RTMIN+3", 37, "SIGRTMIN+3"},
-		{"SIGRTMAX-1", 63, "SIGRTMIN+29"},
-		{"64", 64, "SIGRTMIN+30"},
-		{"33", 33, "33"},
-		{"0", 0, ""},
-		{"65", 0, ""},
-		{"-1", 0, ""},
-		{"", 0, ""},
-		{"FOO", 0, ""},
-		{"SIGSIGTERM", 0, ""},
-		{"RTMIN3", 0, ""},
-		{"RTMIN-1", 0, ""},
-		{"RTMAX+1", 0, ""},
+		{"SIGTERM", 15, true},
+		{"TERM", 15, true},
+		{"sigterm", 15, true},
+		{"15", 15, true},
+		{"HUP", 1, true},
+		{"0", 0, false},
+		{"-1", 0, false},
+		{"65", 0, false},
+		{"SIG", 0, false},
+		{"SIGSIGTERM", 0, false},
+		{"", 0, false},
 	} {
-		got, ok := SignalNumber(test.text)
-		if want := test.number != 0; ok != want || ok && got != test.number {
-			t.Errorf("SignalNumber(%q) = %d, %v; want %d, %v", test.text, got, ok, test.number, want)
+		got, ok := SignalNumber(tt.text)
+		if ok != tt.ok || ok && got != tt.want {
+			t.Errorf("SignalNumber(%q) = %v, %v; want %v, %v", tt.text, got, ok, tt.want, tt.ok)
 		}
-		if ok && SignalName(got) != test.name {
-			t.Errorf("SignalName(%d) = %q, want %q", got, SignalName(got), test.name)
+	}
+	if lastSignal() < lastRealTime {
+		t.Skip("no real-time signals here")
+	}
+	for text, want := range map[string]int{"SIGRTMIN": 34, "rtmin+3": 37, "SIGRTMAX": 64, "RTMAX-1": 63} {
+		if got, ok := SignalNumber(text); !ok || got != want {
+			t.Errorf("SignalNumber(%q) = %v, %v; want %v", text, got, ok, want)
+		}
+	}
+	for _, text := range []string{"RTMIN3", "RTMIN-1", "RTMAX+1", "RTMIN+x", "RTMIN+", "RTMIN+99"} {
+		if got, ok := SignalNumber(text); ok {
+			t.Errorf("SignalNumber(%q) = %v", text, got)
+		}
+	}
+	for _, want := range []int{1, 15, 34, 37, 64} {
+		if got, ok := SignalNumber(SignalName(want)); !ok || got != want {
+			t.Errorf("signal %d is named %s, which is %d", want, SignalName(want), got)
 		}
 	}
 }
