@@ -42,6 +42,9 @@ func (r *reader) envFileList(n node) ([]envFile, bool) {
 func (r *reader) variables(files []envFile) []variable {
 	var out []variable
 	for _, f := range files {
+		if r.full() {
+			break
+		}
 		d, known := r.envFiles[f.path]
 		if !known {
 			d = r.readEnvFile(f)

@@ -100,7 +100,7 @@ type pair struct {
 // of several merged mappings the earlier one. An empty value is an empty
 // mapping: all of its keys may be commented out.
 func (r *reader) pairs(n node, f form) []pair {
-	if n.null() {
+	if n.null() || r.full() {
 		return nil
 	}
 	if !n.mapping() {
@@ -195,7 +195,7 @@ func (r *reader) items(n node, f form) ([]node, bool) {
 		r.wrong(n, f)
 		return nil, false
 	}
-	if r.tagged(n) {
+	if r.tagged(n) || r.full() {
 		return nil, false
 	}
 	out := make([]node, len(n.y.Content))

@@ -107,6 +107,9 @@ func plainName(s string) bool {
 // maxProblems ends a load that goes wrong everywhere: nobody reads more.
 const maxProblems = 1000
 
+// full reports whether nothing more is said, so that nothing more need be read.
+func (r *reader) full() bool { return len(r.found) >= maxProblems }
+
 // problem records an error at a place.
 func (r *reader) problem(at place, what, hint string) { r.add(at, what, hint, false) }
 
@@ -122,7 +125,7 @@ func (r *reader) add(at place, what, hint string, warning bool) {
 	// are one each.
 	once := p
 	once.Path = ""
-	if r.said[once] || len(r.found) >= maxProblems {
+	if r.said[once] || r.full() {
 		return
 	}
 	r.said[once] = true

@@ -52,7 +52,7 @@ func (t types) MarshalJSON() ([]byte, error) {
 	return json.Marshal([]string(t))
 }
 
-// JSONSchema returns the schema of a configuration file, with a line's end.
+// JSONSchema returns the schema of a configuration file.
 // It cannot say all that Load checks; what it refuses, Load refuses.
 func JSONSchema() ([]byte, error) {
 	t := newTables()
@@ -68,11 +68,7 @@ func JSONSchema() ([]byte, error) {
 	for _, s := range t.sections()[1:] {
 		root.Defs[s.name] = s.schema()
 	}
-	out, err := json.MarshalIndent(root, "", "  ")
-	if err != nil {
-		return nil, err
-	}
-	return append(out, '\n'), nil
+	return json.MarshalIndent(root, "", "  ")
 }
 
 // schema returns the schema of one mapping. An empty value is an empty mapping.

@@ -53,7 +53,7 @@ func (r *reader) first(at place) bool {
 		return false
 	}
 	r.visited[at] = true
-	return len(r.found) < maxProblems
+	return !r.full()
 }
 
 func (t *table[T]) find(name string) *key[T] {

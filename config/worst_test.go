@@ -1,0 +1,54 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// worstBytes is an eighth of what a file may have: enough to see what grows
+// with the square, at the speed of the race detector.
+const worstBytes = maxFileBytes / 8
+
+// TestWorst loads files whose every byte makes work. What takes more than a
+// second each has lost its bound.
+func TestWorst(t *testing.T) {
+	t.Parallel()
+	repeat := func(begin, unit, end string) string {
+		return begin + strings.Repeat(unit, (worstBytes-len(begin)-len(end))/len(unit)) + end
+	}
+	numbered := func(begin, line string) string {
+		var b strings.Builder
+		b.WriteString(begin)
+		for i := 0; b.Len() < worstBytes-len(line)-10; i++ {
+			fmt.Fprintf(&b, line, i)
+		}
+		return b.String()
+	}
+	for name, text := range map[string]string{
+		"comments":          repeat("", " # a\n", ""),
+		"brackets":          repeat("", "[", ""),
+		"lists":             repeat("", "- ", ""),
+		"documents":         repeat("", "---\n", ""),
+		"the same key":      repeat("", "a: 1\n", ""),
+		"unknown keys":      numbered("", "k%d: 1\n"),
+		"misspelt keys":     numbered("processes:\n", " k%d: {comman: a}\n"),
+		"unset variables":   repeat("processes: {a: {command: \"", "${A}", "\"}}"),
+		"open variables":    repeat("processes: {a: {command: \"", "${", "\"}}"),
+		"nested defaults":   repeat("processes: {a: {command: \"", "${A:-", "\"}}"),
+		"merge keys":        repeat("a: &a {x: 1}\nb: {", "<<: *a, ", "}"),
+		"unknown signals":   repeat("processes: {a: {command: a, stop: {signals: [", "{signal: NIT},", "]}}}"),
+		"missing includes":  repeat("include: [", "none.yaml,", "]"),
+		"missing env files": repeat("env_files: [", "none.env,", "]"),
+		"aliases": "x-a: &a {b: 1, c: 2, d: 3}\nprocesses:\n" +
+			strings.Repeat(" ? x\n : *a\n", 6_000),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tree, problems := Parse("/none/gosup.yaml", []byte(text), testOptions())
+			if tree != nil || len(problems) == 0 || len(problems) > maxProblems {
+				t.Errorf("tree %v, %d problems", tree != nil, len(problems))
+			}
+		})
+	}
+}
