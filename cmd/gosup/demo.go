@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"gosup/notify"
 )
 
 // demoOptions is what a demo was told to do.
@@ -124,7 +126,7 @@ type demo struct {
 	started  time.Time
 	out      *bufio.Writer // flushed by say, and once for each batch of log lines
 	lines    int           // of --log-rate, printed so far
-	notify   notifier
+	socket   string        // $NOTIFY_SOCKET, "" without one
 	health   atomic.Pointer[demoHealth]
 	requests atomic.Int64
 	errors   atomic.Int64
@@ -136,7 +138,7 @@ func (o demoOptions) run() error {
 		demoOptions: o,
 		started:     time.Now(),
 		out:         bufio.NewWriterSize(os.Stdout, 64<<10),
-		notify:      notifier(os.Getenv("NOTIFY_SOCKET")),
+		socket:      os.Getenv("NOTIFY_SOCKET"),
 		crowded:     make(chan struct{}),
 	}
 	d.health.Store(&demoHealth{Status: "healthy"})
@@ -150,7 +152,7 @@ func (o demoOptions) run() error {
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 	d.say("%s", strings.Join(append(d.plan(), identity()...), ", "))
-	if d.notify == "" && (d.heartbeat > 0 || d.readies) {
+	if d.socket == "" && (d.heartbeat > 0 || d.readies) {
 		d.say("NOTIFY_SOCKET is not set: nobody will be told")
 	}
 	if d.state {
@@ -266,9 +268,9 @@ func (d *demo) crash(why string) error {
 
 // tell sends a message to the supervisor, and says so where word names it.
 func (d *demo) tell(word, message string) {
-	switch err := d.notify.send(message); {
+	switch err := notify.Send(d.socket, message); {
 	case err != nil:
-		d.say("notify: %v", err)
+		d.say("%v", err)
 	case word != "":
 		d.say("%s", word)
 	}
