@@ -129,11 +129,11 @@ func (p *place) globbed(pattern string) []string {
 	files, _ := filepath.Glob(p.path(pattern))
 	var out []string
 	for _, file := range files {
-		switch filepath.Base(file) {
-		case "lock", "state", "config":
-		default:
-			out = append(out, file)
+		base := filepath.Base(file)
+		if base == "lock" || base == "state" || base == "config" || strings.HasSuffix(base, ".idx") {
+			continue
 		}
+		out = append(out, file)
 	}
 	return out
 }

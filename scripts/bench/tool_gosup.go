@@ -27,7 +27,7 @@ func gosupTool(binary, output string) *tool {
 		},
 		list:    func(p *place) *exec.Cmd { return ctl(p, "status") },
 		restart: func(p *place, name string) *exec.Cmd { return ctl(p, "restart", name) },
-		logs:    func(name string) string { return "log/" + name + "*" },
+		logs:    func(name string) string { return "log/" + name + ".log*" },
 		checks: func(p *place, url string) (*exec.Cmd, error) {
 			return gosupRun(p, binary, gosupChecks(p, url))
 		},
