@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
-	"slices"
 	"strings"
 
 	"gosup/spec"
@@ -34,10 +33,10 @@ func (a *answer) redirects() bool {
 
 // judge says what an answer means, in the order that HTTP documents.
 func (p *Prober) judge(probe *spec.HTTPProbe, a *answer) Result {
-	if has(probe.DegradedStatus, a.status) {
+	if probe.DegradedStatus.Has(a.status) {
 		return result(Degraded, a.describe())
 	}
-	if !has(probe.Status, a.status) {
+	if !probe.Status.Has(a.status) {
 		return result(Unhealthy, a.describe())
 	}
 	if said := a.report(); said.Status == "degraded" {
@@ -93,10 +92,4 @@ func (a *answer) describe() string {
 		return s
 	}
 	return strings.TrimSpace(s) + ": " + detail
-}
-
-func has(ranges []spec.StatusRange, status int) bool {
-	return slices.ContainsFunc(ranges, func(r spec.StatusRange) bool {
-		return r.First <= status && status <= r.Last
-	})
 }

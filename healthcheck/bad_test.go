@@ -54,7 +54,6 @@ func drip(d time.Duration) func(net.Conn) {
 }
 
 func TestHTTPBadServers(t *testing.T) {
-	const timeout = 300 * time.Millisecond
 	ok := "HTTP/1.1 200 OK\r\n"
 	tests := []struct {
 		name    string
@@ -72,7 +71,7 @@ func TestHTTPBadServers(t *testing.T) {
 		{"endless JSON", say(ok+"Content-Type: application/json\r\n\r\n", forever(strings.Repeat("[", 1<<16))), Healthy, ""},
 		{"endless chunks of a byte", say(ok+"Transfer-Encoding: chunked\r\n\r\n", forever("1;"+strings.Repeat("e", 80)+"\r\nx\r\n")),
 			Unhealthy, "chunked encoding contains too much non-data"},
-		{"endless head", say(ok, forever("X-A: b\r\n")), Unhealthy, errTooLong.Error()},
+		{"endless head", say(ok, forever(strings.Repeat("X-A: b\r\n", 1000))), Unhealthy, errTooLong.Error()},
 		{"hangs in the first line", say("HTTP/1.1 2", hold), Unhealthy, "no answer within 300ms"},
 		{"endless first line", forever(strings.Repeat("a", 1000)), Unhealthy, errTooLong.Error()},
 		{"endless interim answers", forever("HTTP/1.1 103 Early Hints\r\n\r\n"), Unhealthy, errTooLong.Error()},
@@ -86,6 +85,10 @@ func TestHTTPBadServers(t *testing.T) {
 	var p Prober
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			timeout := 10 * time.Second
+			if strings.Contains(tt.reason, " within ") {
+				timeout = 300 * time.Millisecond
+			}
 			url := serve(t, tt.speak)
 			begin := time.Now()
 			got := p.HTTP(within(t, timeout), get(strings.Replace(url, "//", "//ann:s3cret@", 1)))
@@ -103,6 +106,20 @@ func TestHTTPBadServers(t *testing.T) {
 	}
 	settle(t, "descriptors", before, func() int { return descriptors(t) })
 	settle(t, "goroutines of probes", 0, probing)
+}
+
+func TestAbout(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[time.Duration]time.Duration{
+		4991 * time.Millisecond: 5 * time.Second, 5 * time.Second: 5 * time.Second,
+		1248 * time.Millisecond: 1250 * time.Millisecond, 999 * time.Millisecond: time.Second,
+		299 * time.Millisecond: 300 * time.Millisecond, 98900 * time.Microsecond: 100 * time.Millisecond,
+		999 * time.Nanosecond: time.Microsecond, 0: 0, 90*time.Second - 1: 90 * time.Second,
+	} {
+		if got := about(in); got != want {
+			t.Errorf("about(%v) = %v, want %v", in, got, want)
+		}
+	}
 }
 
 func TestTLSHandshakeHangs(t *testing.T) {

@@ -60,7 +60,7 @@ func (p *Prober) ask(ctx context.Context, begin time.Time, probe *spec.HTTPProbe
 		if err != nil {
 			return failed(ctx, begin, err)
 		}
-		if !a.redirects() || has(probe.Status, a.status) || has(probe.DegradedStatus, a.status) {
+		if !a.redirects() || probe.Status.Has(a.status) || probe.DegradedStatus.Has(a.status) {
 			return p.judge(probe, a)
 		}
 		next, why := t.follow(a.location)

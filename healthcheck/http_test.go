@@ -15,6 +15,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"gosup/policy"
 	"gosup/spec"
 )
 
@@ -27,7 +28,7 @@ func within(t testing.TB, d time.Duration) context.Context {
 
 // get is a probe as a file without further keys gives it.
 func get(url string) *spec.HTTPProbe {
-	return &spec.HTTPProbe{URL: url, Method: "GET", Status: []spec.StatusRange{{First: 200, Last: 299}}}
+	return &spec.HTTPProbe{URL: url, Method: "GET", Status: policy.Ranges{{First: 200, Last: 299}}}
 }
 
 func check(t *testing.T, got Result, verdict Verdict, reason string) {
@@ -64,16 +65,16 @@ func TestHTTPJudgesAnswers(t *testing.T) {
 			verdict: Unhealthy, reason: "HTTP 404 Not Found"},
 		{name: "unheard-of status", status: 799, verdict: Unhealthy, reason: "HTTP 799"},
 		{name: "several ranges", status: 304, verdict: Healthy, probe: func(p *spec.HTTPProbe) {
-			p.Status = []spec.StatusRange{{First: 200, Last: 200}, {First: 204, Last: 204}, {First: 300, Last: 399}}
+			p.Status = policy.Ranges{{First: 200, Last: 200}, {First: 204, Last: 204}, {First: 300, Last: 399}}
 		}},
 		{name: "outside of them", status: 201, verdict: Unhealthy, reason: "HTTP 201 Created", probe: func(p *spec.HTTPProbe) {
-			p.Status = []spec.StatusRange{{First: 200, Last: 200}, {First: 204, Last: 204}}
+			p.Status = policy.Ranges{{First: 200, Last: 200}, {First: 204, Last: 204}}
 		}},
 		{name: "degraded by status", status: 429, verdict: Degraded, reason: "HTTP 429 Too Many Requests",
-			probe: func(p *spec.HTTPProbe) { p.DegradedStatus = []spec.StatusRange{{First: 429, Last: 429}} }},
+			probe: func(p *spec.HTTPProbe) { p.DegradedStatus = policy.Ranges{{First: 429, Last: 429}} }},
 		{name: "degraded within the healthy range", status: 203, verdict: Degraded,
 			reason: "HTTP 203 Non-Authoritative Information",
-			probe:  func(p *spec.HTTPProbe) { p.DegradedStatus = []spec.StatusRange{{First: 203, Last: 203}} }},
+			probe:  func(p *spec.HTTPProbe) { p.DegradedStatus = policy.Ranges{{First: 203, Last: 203}} }},
 		{name: "degraded by itself", status: 200, contentType: "application/json; charset=utf-8",
 			body: `{"status":"degraded","reason":"queue is long"}`, verdict: Degraded, reason: "queue is long"},
 		{name: "degraded by itself, says no more", status: 200, contentType: "application/health+json",
@@ -200,7 +201,7 @@ func TestHTTPRedirects(t *testing.T) {
 		})
 	}
 	expected := get(srv.URL + "/away")
-	expected.Status = []spec.StatusRange{{First: 200, Last: 399}}
+	expected.Status = policy.Ranges{{First: 200, Last: 399}}
 	check(t, p.HTTP(within(t, 10*time.Second), expected), Healthy, "")
 }
 

@@ -45,7 +45,7 @@ func failed(ctx context.Context, begin time.Time, err error) Result {
 		}
 		// The connection's own deadline may fire a moment before the context's.
 		if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
-			return result(Unhealthy, late(err, deadline.Sub(begin).Round(time.Millisecond)))
+			return result(Unhealthy, late(err, about(deadline.Sub(begin))))
 		}
 	}
 	for _, ours := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS} {
@@ -80,6 +80,16 @@ func late(err error, timeout time.Duration) string {
 	default:
 		return fmt.Sprintf("answer not complete within %s", timeout)
 	}
+}
+
+// about rounds a timeout to what was probably meant: its context is a little
+// older than the probe.
+func about(d time.Duration) time.Duration {
+	unit := 50 * time.Millisecond
+	for unit > time.Microsecond && d < 19*unit {
+		unit /= 10
+	}
+	return d.Round(unit)
 }
 
 // words says in short what an error is.

@@ -20,8 +20,8 @@ type HTTPProbe struct {
 	URL            string        // http://…, https://… or unix:///path/of/socket:/path/of/url
 	Method         string        // an HTTP token in upper case, such as GET
 	Headers        []Header      // sent in this order; Host sets the request's host
-	Status         []StatusRange // what a healthy answer has; at least one
-	DegradedStatus []StatusRange // what a degraded answer has; looked at before Status
+	Status         policy.Ranges // what a healthy answer has; at least one
+	DegradedStatus policy.Ranges // what a degraded answer has; looked at before Status
 	Body           string        // source of a regexp that a healthy answer's body matches; "" for none
 	TLSSkipVerify  bool          // any certificate will do
 }
@@ -30,12 +30,6 @@ type HTTPProbe struct {
 type Header struct {
 	Name  string
 	Value string // may be a secret
-}
-
-// StatusRange is a range of HTTP status codes, both ends included.
-type StatusRange struct {
-	First int
-	Last  int
 }
 
 // ExecProbe asks by running a command, as the process's user, in its
