@@ -14,6 +14,7 @@ func (p *Process) SameRun(q *Process) bool {
 		c.Autostart, c.Essential = false, false
 		c.Restart = Restart{}
 		c.Stop = Stop{}
+		c.Hooks = Hooks{}
 		if c.Logs.Output != OutputNone && c.Logs.Output != OutputInherit {
 			// The run writes to FIFOs that stay; what lies behind them may change.
 			c.Logs = Logs{StderrFile: c.Logs.StderrFile, Format: c.Logs.Format}

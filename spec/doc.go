@@ -83,6 +83,7 @@ type Process struct {
 	Restart     Restart
 	Stop        Stop
 	Logs        Logs
+	Hooks       Hooks
 	Checks      []Check
 	Readiness   *Readiness // nil: spawned is ready
 	DependsOn   []DependsOn

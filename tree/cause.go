@@ -41,6 +41,7 @@ const (
 	CauseGroup                 // group Node restarts, or has failed
 	CauseOrder                 // Node comes first
 	CauseLeft                  // what the last run left behind is still there
+	CauseHook                  // hook Text of the last run still runs
 	CauseBusy                  // the program's file is being written
 	CauseUnhealthy             // its health is bad: Text
 	CauseNotReady              // it was not ready within Delay
@@ -96,6 +97,8 @@ func (c Cause) String() string {
 		return c.after(c.Node + " is essential and has ended")
 	case CauseLeft:
 		return "waits for the end of what the last run left behind"
+	case CauseHook:
+		return "waits for the " + c.Text + " hook of the last run"
 	case CauseBusy:
 		return c.Text
 	default:

@@ -1,6 +1,10 @@
 package tree
 
-import "fmt"
+import (
+	"fmt"
+
+	"gosup/policy"
+)
 
 // Check panics if the tree, between two Steps, contradicts itself. Tests and
 // the simulator call it after every Step.
@@ -78,7 +82,7 @@ func (t *Tree) checkBody(n *node) {
 	if (n.pid != 0 || n.startedAt != 0) && n.body != alive {
 		t.broken(n, "has a pid and does not run")
 	}
-	if n.step > 0 && (n.body == absent || n.body == spawning) || n.body == leaving && n.step == 0 {
+	if n.step > 0 && (n.body == absent || n.body == preparing || n.body == spawning || n.body == closing) || n.body == leaving && n.step == 0 {
 		t.broken(n, "rung %d of the stop ladder with body %d", n.step, n.body)
 	}
 	if n.shown != t.state(n) {
@@ -96,7 +100,7 @@ func (t *Tree) checkProgress(n *node) {
 		t.broken(n, "the next rung of its stop ladder is due at %d, Step only at %d", n.deadline, t.next)
 	}
 	must := t.doomed(n)
-	if must && n.body == alive && n.step == 0 && t.mayStop(n) {
+	if must && n.body == alive && n.step == 0 && !n.bowing && t.mayStop(n) {
 		t.broken(n, "must stop, may, and is not stopped")
 	}
 	if n.rest != wanted || n.body != absent || must {
@@ -107,6 +111,11 @@ func (t *Tree) checkProgress(n *node) {
 		if t.next > n.nextFrom {
 			t.broken(n, "starts at %d, Step is due only at %d", n.nextFrom, t.next)
 		}
+	case n.cut != 0:
+		if t.deps[n.cut-1].shown == policy.Closed {
+			t.broken(n, "is cut off by a breaker that is closed")
+		}
+	case n.waitFor == t.missing(n) && n.waitFor != 0:
 	case n.waitFor == 0:
 		t.broken(n, "should run and waits for nothing")
 	default:

@@ -39,6 +39,7 @@ func (t *Tree) awaitReady(n *node) {
 func (t *Tree) becomeReady(n *node) {
 	n.ready, n.touched = true, true
 	n.readyAt, n.readyBy, n.probeAt = 0, 0, 0
+	t.hooked(n, spec.PostStart)
 	t.watch(n)
 }
 

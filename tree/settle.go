@@ -85,6 +85,10 @@ func (t *Tree) stop(n *node) {
 	n.down = n.body == absent
 	switch {
 	case n.down || n.body == spawning:
+	case n.body == preparing || n.body == closing:
+		if n.must && (n.body == preparing || t.urgency == AtOnce) {
+			t.cancel(n)
+		}
 	case n.step > 0:
 		if t.now >= n.deadline {
 			t.climb(n)
@@ -117,6 +121,9 @@ func (t *Tree) mayStop(n *node) bool {
 
 // climb takes the next rung of the stop ladder.
 func (t *Tree) climb(n *node) {
+	if n.step == 0 && t.bow(n) && !n.bowed {
+		return
+	}
 	n.touched = true
 	steps := n.proc.Stop.Steps
 	if t.urgency == AtOnce || n.step >= len(steps) {
@@ -263,7 +270,7 @@ func (t *Tree) start(n *node, open bool, due Time, block int32) {
 	}
 	waitFor, cut := int32(0), int32(0)
 	switch {
-	case n.rest != wanted, n.body == alive, n.body == spawning:
+	case n.rest != wanted, n.body == alive, n.body == spawning, n.body == preparing:
 	case t.cutOff(n) != 0:
 		cut = t.cutOff(n)
 	case t.now < due:
@@ -293,11 +300,21 @@ func (t *Tree) wait(n *node, block, cut int32) {
 // begin begins a run.
 func (t *Tree) begin(n *node) {
 	n.run++
-	n.body, n.notBefore, n.planned, n.touched = spawning, 0, false, true
+	n.notBefore, n.planned, n.touched = 0, false, true
 	if n.auto {
 		n.auto = false
 		n.total++
 	}
+	if t.hooked(n, spec.PreStart) {
+		n.body = preparing
+		return
+	}
+	t.spawn(n)
+}
+
+// spawn orders the fork of a run.
+func (t *Tree) spawn(n *node) {
+	n.body = spawning
 	t.do(Start{Node: n.id, Run: n.run, Process: n.proc, Restarts: t.paying(n).count(t.now)})
 }
 

@@ -1,13 +1,15 @@
 package tree
 
+import "gosup/spec"
+
 // state derives the state of a process from what was decided and what exists.
 func (t *Tree) state(n *node) State {
 	switch {
-	case n.body == spawning && n.must, n.body == alive && n.step > 0:
+	case (n.body == spawning || n.body == preparing) && n.must, n.body == alive && (n.step > 0 || n.bowing):
 		return StateStopping
-	case n.body == leaving && (n.planned || n.rest == stopped || t.shutdown && n.rest == wanted):
+	case (n.body == leaving || n.body == closing) && (n.planned || n.rest == stopped || t.shutdown && n.rest == wanted):
 		return StateStopping // no stop is done before all of it is gone
-	case n.body == spawning, n.body == alive && !n.ready:
+	case n.body == spawning, n.body == preparing, n.body == alive && !n.ready:
 		return StateStarting
 	case n.body == alive:
 		return StateRunning
@@ -25,7 +27,7 @@ func (t *Tree) state(n *node) State {
 		return StateStopped
 	case n.busySince != 0:
 		return StateStarting
-	case n.waitFor != 0, n.cut != 0, n.body == leaving && t.now >= n.notBefore:
+	case n.waitFor != 0, n.cut != 0, n.body != absent && t.now >= n.notBefore:
 		return StateWaiting
 	case n.auto, n.nextFrom > t.now:
 		return StateBackoff
@@ -58,6 +60,8 @@ func (t *Tree) why(n *node) Cause {
 		return t.cutCause(n)
 	case n.shown == StateWaiting && n.waitFor != 0:
 		return t.waitCause(n)
+	case n.shown == StateWaiting && n.body == closing:
+		return Cause{Kind: CauseHook, Text: spec.PostStop.String()}
 	case n.shown == StateWaiting && n.body == leaving:
 		return Cause{Kind: CauseLeft}
 	case t.shutdown && n.rest == wanted:

@@ -63,10 +63,12 @@ const (
 type body uint8
 
 const (
-	absent   body = iota
-	spawning      // a Start is out
+	absent    body = iota
+	preparing      // the hook before the start runs
+	spawning       // a Start is out
 	alive
 	leaving // the first process has ended, descendants have not
+	closing // nothing of it is left, the hook after the end runs
 )
 
 // node is a process or a group.
@@ -92,6 +94,9 @@ type node struct {
 
 	// The run.
 	body      body
+	bowing    bool // the hook before the stop was begun
+	bowed     bool // it is done
+	cancelled bool // the hook that runs was killed
 	planned   bool // the end of this run was ordered
 	ready     bool
 	step      int  // rungs of the stop ladder climbed; past the last one is SIGKILL
@@ -248,6 +253,10 @@ func (t *Tree) record(e Event) {
 		}
 	case Guarded:
 		t.guarded(e)
+	case HookDone:
+		if n := t.runOf(e.Node, e.Run); n != nil {
+			t.hookDone(n, e)
+		}
 	case Shutdown:
 		t.shutDown(e)
 	case Reloaded:
@@ -339,6 +348,7 @@ func (t *Tree) startFailed(n *node, e StartFailed) {
 		}
 		t.mourn(n, e.Code)
 	}
+	t.conclude(n)
 	t.noteExit(n, 0)
 }
 
@@ -357,6 +367,7 @@ func (t *Tree) ended(n *node, e Exited) {
 	pid := n.pid
 	n.pid = 0
 	n.body = absent
+	n.bowing, n.bowed = false, false
 	if e.Left && n.proc.Stop.Kill != spec.KillProcess {
 		n.body = leaving
 		t.chase(n)
@@ -372,6 +383,7 @@ func (t *Tree) ended(n *node, e Exited) {
 	if n.rest == wanted && !t.shutdown {
 		t.drag(n)
 	}
+	t.conclude(n)
 	t.noteExit(n, pid)
 }
 
@@ -389,7 +401,8 @@ func (t *Tree) chase(n *node) {
 
 func (t *Tree) vanished(n *node) {
 	n.body, n.step, n.touched = absent, 0, true
-	n.planned = false
+	t.conclude(n)
+	n.planned = n.planned && n.body == closing
 }
 
 // judge decides what follows from an end that nobody ordered.
