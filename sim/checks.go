@@ -66,6 +66,9 @@ func (w *World) after() {
 	if c.exitsIn < c.exits || c.exitsIn > c.exits+c.busy {
 		w.fault("%d ends, %d notes of an end", c.exits, c.exitsIn)
 	}
+	if w.Unchecked {
+		return
+	}
 	w.tree.Check()
 	if w.exiting != nil {
 		return
@@ -93,9 +96,17 @@ func (w *World) checkRest() {
 		return
 	}
 	version := w.tree.Version()
-	if more := w.tree.Step(w.now, nil, nil); len(more) > 0 || w.tree.Version() != version {
-		w.fault("the same moment again: %#v", more)
+	before := append([]*tree.Node(nil), w.view...)
+	more := w.tree.Step(w.now, nil, nil)
+	if len(more) == 0 && w.tree.Version() == version {
+		return
 	}
+	for i, n := range w.View() {
+		if n != before[i] {
+			w.fault("the same moment again: %+v was %+v", *n, *before[i])
+		}
+	}
+	w.fault("the same moment again: %#v", more)
 }
 
 // checkNode compares what the tree shows with what is there.

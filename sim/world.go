@@ -45,6 +45,8 @@ type World struct {
 	// More says whether the next of several events of one moment goes into the
 	// same Step as those before it. nil: it does.
 	More func() bool
+	// Unchecked leaves out the checks that read the whole tree.
+	Unchecked bool
 
 	tree    *tree.Tree
 	now     Time
@@ -219,6 +221,8 @@ func (w *World) obey(e tree.Effect) {
 		w.checks.answers++
 	case tree.Note:
 		w.noted(e)
+	case tree.Changed:
+		w.run(e.Node).proc = e.Process
 	case tree.Forget:
 		if r := w.run(e.Node); r.stage != none {
 			w.fault("%s is forgotten and still there", e.Name)

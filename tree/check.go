@@ -15,6 +15,9 @@ func (t *Tree) Check() {
 	t.checkShape()
 	for i := range t.nodes {
 		n := &t.nodes[i]
+		if n.touched {
+			t.broken(n, "has news that were not shown")
+		}
 		if n.isGroup() {
 			t.checkGroup(n)
 		} else {

@@ -246,6 +246,7 @@ func (t *Tree) refresh(p, by *node) {
 		n.cycle = false
 		if n.isGroup() {
 			n.failed, n.restarting, n.cycling = false, false, false
+			t.setClock(n)
 			if n != by {
 				n.cause = &Cause{Kind: CauseGroup, Node: by.name, Text: "restarted with group", Before: by.cause}
 			}
@@ -259,6 +260,11 @@ func (t *Tree) refresh(p, by *node) {
 func (t *Tree) revive(n, p *node) {
 	if n.rest == failed {
 		n.rest = wanted
+		// The groups around it may have counted as up without it.
+		for p := t.above(n); p != nil; p = t.above(p) {
+			p.up, p.well = false, false
+			t.setClock(p)
+		}
 	}
 	if n.rest == wanted {
 		n.auto, n.touched = true, true

@@ -26,7 +26,10 @@ func (t *Tree) reload(e Reloaded) {
 	t.provide(e.Tree.Dependencies)
 	t.link()
 	for _, id := range r.afresh {
-		t.askedToStart(&t.nodes[t.index[id]], r.cause)
+		// One that was to start again may itself have been removed.
+		if i, ok := t.index[id]; ok && !t.nodes[i].removed {
+			t.askedToStart(&t.nodes[i], r.cause)
+		}
 	}
 	t.stirred = true
 	t.note(Note{Type: NoteReload, Cause: *r.cause, By: e.By,
@@ -214,7 +217,8 @@ func (r *reloader) moveBelowRoot(i, end int32) {
 	shift := int32(len(r.nodes)) - i
 	for j := i; j < end; j++ {
 		n := r.old[j]
-		n.removed, n.touched, n.waitFor = true, true, 0
+		n.touched = n.touched || !n.removed || j == i && n.parent != 0
+		n.removed, n.waitFor = true, 0
 		n.end += shift
 		n.parent += shift
 		if j == i {

@@ -68,7 +68,7 @@ func (t *Tree) descend() {
 		resting := !n.isGroup() && n.rest != wanted
 		p.up = p.up && (n.up || resting)
 		p.well = p.well && (n.well || resting)
-		p.late = p.late || n.late || n.must && !n.down
+		p.late = p.late || n.late || (n.must || n.step > 0) && !n.down
 	}
 }
 
@@ -154,7 +154,11 @@ func (t *Tree) kill(n *node) {
 const sigkill = 9
 
 func (t *Tree) signal(n *node, signal int) {
-	t.do(Signal{Node: n.id, Run: n.run, Signal: signal, Reach: n.proc.Stop.Kill})
+	reach := n.proc.Stop.Kill
+	if n.body == leaving && reach == spec.KillProcess {
+		reach = spec.KillTree // a reload has changed it since: the process alone is no more
+	}
+	t.do(Signal{Node: n.id, Run: n.run, Signal: signal, Reach: reach})
 }
 
 // finishCycle lets members start again that had to be down once and are. Of a
