@@ -15,7 +15,9 @@ type crew interface {
 	signal(tree.Signal)    // not answered
 	redefine(tree.Changed) // not answered
 	forget(tree.Forget)    // not answered
-	probe(tree.Probe)      // answered by exactly one Probed
+	hook(tree.RunHook)     // answered by exactly one HookDone
+	cancel(tree.CancelHook)
+	probe(tree.Probe) // answered by exactly one Probed
 }
 
 // wish is an event on its way to the loop, with the place for its answer if it
@@ -121,6 +123,10 @@ func (m *Manager) carryOut(e tree.Effect) {
 		m.crew.redefine(e)
 	case tree.Forget:
 		m.crew.forget(e)
+	case tree.RunHook:
+		m.crew.hook(e)
+	case tree.CancelHook:
+		m.crew.cancel(e)
 	case tree.Probe:
 		m.crew.probe(e)
 	case tree.Answer:

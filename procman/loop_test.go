@@ -46,9 +46,11 @@ func (c *fakeCrew) signal(e tree.Signal) {
 	c.m.Tell(tree.Exited{Node: e.Node, Run: e.Run, Exit: tree.Exit{Code: -1, Signal: e.Signal, Cause: tree.Signalled, At: c.m.Now()}})
 }
 
-func (c *fakeCrew) redefine(tree.Changed) {}
-func (c *fakeCrew) probe(tree.Probe)      {}
-func (c *fakeCrew) forget(tree.Forget)    {}
+func (c *fakeCrew) redefine(tree.Changed)  {}
+func (c *fakeCrew) hook(tree.RunHook)      {}
+func (c *fakeCrew) cancel(tree.CancelHook) {}
+func (c *fakeCrew) probe(tree.Probe)       {}
+func (c *fakeCrew) forget(tree.Forget)     {}
 
 // crash ends the latest run.
 func (c *fakeCrew) crash() {

@@ -26,7 +26,10 @@ type outfitter struct {
 	lent    map[runKey][]*os.File // descriptors open until the hand has forked
 	sinks   map[tree.NodeID]*outlet
 	probers *prober
-	noState bool // it was said that state folders cannot be made
+	hooks   map[runKey]chan struct{} // closed to cancel
+	notes   map[tree.NodeID]*notifier
+	scratch string // a folder of this daemon's own, where there is no runtime folder
+	noState bool   // it was said that state folders cannot be made
 }
 
 // outlet is the output of one process.
@@ -67,14 +70,18 @@ func newOutfitter(m *Manager) *outfitter {
 		lent:    map[runKey][]*os.File{},
 		sinks:   map[tree.NodeID]*outlet{},
 		probers: newProber(m),
+		hooks:   map[runKey]chan struct{}{},
+		notes:   map[tree.NodeID]*notifier{},
 	}
 }
 
-func (o *outfitter) start(e tree.Start)      { o.queue.put(e) }
-func (o *outfitter) redefine(e tree.Changed) { o.queue.put(e) }
-func (o *outfitter) forget(e tree.Forget)    { o.queue.put(e) }
-func (o *outfitter) probe(e tree.Probe)      { o.queue.put(e) }
-func (o *outfitter) signal(e tree.Signal)    { o.hand.signal(e) }
+func (o *outfitter) start(e tree.Start)       { o.queue.put(e) }
+func (o *outfitter) redefine(e tree.Changed)  { o.queue.put(e) }
+func (o *outfitter) forget(e tree.Forget)     { o.queue.put(e) }
+func (o *outfitter) hook(e tree.RunHook)      { o.queue.put(e) }
+func (o *outfitter) cancel(e tree.CancelHook) { o.queue.put(e) }
+func (o *outfitter) probe(e tree.Probe)       { o.queue.put(e) }
+func (o *outfitter) signal(e tree.Signal)     { o.hand.signal(e) }
 
 // heard takes the hand's events on the hand's goroutine.
 func (o *outfitter) heard(e tree.Event) {
@@ -126,6 +133,10 @@ func (o *outfitter) do(job any) {
 		o.dismiss(e)
 	case tree.Probe:
 		o.ask(e)
+	case tree.RunHook:
+		o.runHook(e)
+	case tree.CancelHook:
+		o.cancelHook(e)
 	case tree.Started:
 		o.giveBack(runKey{e.Node, e.Run})
 		o.m.Tell(e)
@@ -163,6 +174,13 @@ func (o *outfitter) launch(e tree.Start) (launch, error) {
 	out, err := o.outlet(e.Node, p)
 	if err != nil {
 		return launch{}, err
+	}
+	if talks(p) {
+		vars, err := o.listenTo(e)
+		if err != nil {
+			return launch{}, err
+		}
+		l.Env = append(l.Env, vars...)
 	}
 	out.sink.Mark(e.Run)
 	stdout, stderr, err := out.sink.ChildFiles()
@@ -233,6 +251,7 @@ func (o *outfitter) reconfigure(e tree.Changed) {
 }
 
 func (o *outfitter) dismiss(e tree.Forget) {
+	o.hush(e.Node)
 	if out := o.sinks[e.Node]; out != nil {
 		delete(o.sinks, e.Node)
 		o.closeSink(out)
@@ -246,6 +265,9 @@ func (o *outfitter) closeSink(out *outlet) {
 }
 
 func (o *outfitter) closeSinks() {
+	for id := range o.notes {
+		o.hush(id)
+	}
 	for _, out := range o.sinks {
 		o.closeSink(out)
 	}

@@ -74,7 +74,7 @@ func (p *prober) exec(e tree.Probe, l launch) healthcheck.Result {
 	// A tag of its own: what the probe leaves behind is not the process's.
 	l.Tag += "/probe" + strconv.FormatUint(p.count.Add(1), 10)
 	l.Env = append(l.Env[:len(l.Env):len(l.Env)], "GOSUP_RUN="+l.Tag)
-	end := p.m.tasks.run(l, e.Timeout)
+	end := p.m.tasks.runQuietly(l, e.Timeout)
 	if end.why != "" {
 		return healthcheck.Result{Verdict: healthcheck.Unhealthy, Reason: spec.Line(end.why, 200)}
 	}

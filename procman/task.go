@@ -15,8 +15,8 @@ import (
 // of the tree. The tree counts its nodes from 1 and will not come so far.
 const taskBase tree.NodeID = 1 << 31
 
-// killRepeat is how often what has outlived its timeout is killed again.
-const killRepeat = time.Second
+// killAgain is how often what has outlived its timeout is killed again.
+const killAgain = time.Second
 
 // tasks runs commands through the hand on behalf of a process: probes and
 // guarded helpers. Each belongs to a goroutine that waits for its end.
@@ -34,78 +34,98 @@ func newTasks() *tasks {
 
 // ending is how a task ended.
 type ending struct {
-	exit     tree.Exit
-	why      string // it could not be started: why; "" otherwise
-	timedOut bool
-	lastLine string // of its output
+	exit      tree.Exit
+	why       string // it could not be started: why; "" otherwise
+	timedOut  bool
+	cancelled bool
+	lastLine  string // of its output
 }
 
 // run runs a command to its end, with all that it starts, and returns how that
-// was. After the timeout everything of it is killed. It does not return before
-// nothing of it is left. Its output is read and dropped but for the last line.
-func (k *tasks) run(l launch, timeout time.Duration) ending {
-	r, w, err := os.Pipe()
-	if err != nil {
-		return ending{why: err.Error()}
-	}
-	lines := make(chan string, 1)
-	go func() { // ends when all writers have closed the pipe, or r is closed below
-		lines <- lastLine(r)
-	}()
+// was. After the timeout, or once cancel is closed, everything of it is killed.
+// It does not return before nothing of it is left. l.Files stays the caller's.
+func (k *tasks) run(l launch, timeout time.Duration, cancel <-chan struct{}) ending {
+	events := make(chan tree.Event, 3) // Started or StartFailed, Exited, Gone: never full
 	k.mu.Lock()
 	k.last++
 	if k.last < taskBase {
 		k.last = taskBase
 	}
 	l.Node, l.Run, l.Reach = k.last, 1, spec.KillTree
-	events := make(chan tree.Event, 3) // Started or StartFailed, Exited, Gone: never full
 	k.out[l.Node] = events
 	k.mu.Unlock()
-	l.Files = []int{-1, int(w.Fd()), int(w.Fd())}
+	defer func() {
+		k.mu.Lock()
+		delete(k.out, l.Node)
+		k.mu.Unlock()
+	}()
 	k.hand.start(l)
-	e := k.await(l.Node, events, w, timeout)
-	k.mu.Lock()
-	delete(k.out, l.Node)
-	k.mu.Unlock()
-	// Nothing of it is left that could write.
-	r.SetReadDeadline(time.Now())
+	return k.await(l.Node, events, timeout, cancel)
+}
+
+// runQuietly is run for a command whose output matters only for its last line.
+func (k *tasks) runQuietly(l launch, timeout time.Duration) ending {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return ending{why: err.Error()}
+	}
+	lines := make(chan string, 1)
+	go func() { // ends when the pipe is closed below
+		lines <- lastLine(r)
+	}()
+	l.Files = []int{-1, int(w.Fd()), int(w.Fd())}
+	e := k.run(l, timeout, nil)
+	w.Close()
+	// Nothing of it is left that could write, unless it got away: what is in
+	// the pipe now is all.
+	r.SetReadDeadline(time.Now().Add(drainTime))
 	e.lastLine = <-lines
 	r.Close()
 	return e
 }
 
+// drainTime is what reading a full pipe may take.
+const drainTime = 50 * time.Millisecond
+
 // await follows a task to its end.
-func (k *tasks) await(id tree.NodeID, events <-chan tree.Event, w *os.File, timeout time.Duration) (e ending) {
+func (k *tasks) await(id tree.NodeID, events <-chan tree.Event, timeout time.Duration, cancel <-chan struct{}) (e ending) {
 	timer := time.NewTimer(timeout)
 	defer timer.Stop()
 	running := false
+	end := func() {
+		if running {
+			k.kill(id)
+		}
+		timer.Reset(killAgain)
+	}
 	for {
 		select {
 		case event := <-events:
 			switch event := event.(type) {
 			case tree.StartFailed:
-				w.Close()
 				e.why = event.Why
 				return e
 			case tree.Started:
-				w.Close()
 				running = true
+				if e.timedOut || e.cancelled {
+					end()
+				}
 			case tree.Exited:
 				e.exit = event.Exit
 				if !event.Left {
 					return e
 				}
-				k.kill(id)
-				timer.Reset(killRepeat)
+				end()
 			case tree.Gone:
 				return e
 			}
 		case <-timer.C:
-			e.timedOut = true
-			if running {
-				k.kill(id)
-			}
-			timer.Reset(killRepeat)
+			e.timedOut = e.timedOut || !e.cancelled
+			end()
+		case <-cancel:
+			cancel = nil
+			e.cancelled = true
+			end()
 		}
 	}
 }

@@ -7,6 +7,6 @@ for file in $(git grep -l '^func Fuzz' -- '*_test.go'); do
   package=./$(dirname "$file")
   for target in $(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$file"); do
     echo "fuzz $package $target for $time"
-    go test "$package" -run '^$' -fuzz "^$target\$" -fuzztime "$time" -parallel 2
+    go test "$package" -run '^$' -fuzz "^$target\$" -fuzztime "$time" -fuzzminimizetime 10x -parallel 2
   done
 done

@@ -73,6 +73,7 @@ type Notified struct {
 	Run      uint64
 	Ready    bool
 	Beat     bool    // it is alive
+	Broken   bool    // it knows that it is not well (WATCHDOG=trigger)
 	Requests *uint64 // totals of this run; nil where it said nothing of them
 	Errors   *uint64
 	Status   *string

@@ -189,6 +189,19 @@ func (t *Tree) silent(n *node, i int) {
 	}
 }
 
+// confess is a process that says itself that it is broken: its heartbeat counts
+// as missed.
+func (t *Tree) confess(n *node) {
+	if n.vigil == nil || n.step > 0 {
+		return
+	}
+	for i := range n.proc.Checks {
+		if n.proc.Checks[i].Heartbeat != nil {
+			t.silent(n, i)
+		}
+	}
+}
+
 // beat takes a heartbeat, with the totals of the run if it carried any.
 func (t *Tree) beat(n *node, requests, errors *uint64) {
 	if n.vigil == nil {

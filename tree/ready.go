@@ -95,7 +95,9 @@ func (t *Tree) notified(n *node, e Notified) {
 	if e.Ready && !n.ready && n.step == 0 && n.proc.Readiness != nil && n.probeAt == policy.Never && n.readyAt == 0 {
 		t.becomeReady(n)
 	}
-	if e.Beat && n.ready {
+	if e.Broken && n.ready {
+		t.confess(n)
+	} else if e.Beat && n.ready {
 		t.beat(n, e.Requests, e.Errors)
 	}
 }
