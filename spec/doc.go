@@ -35,7 +35,28 @@ type Supervisor struct {
 	LogLevel        string // debug, info, warn, error
 	LogFormat       string // text, json
 	ShutdownTimeout time.Duration
+	ExitOn          ExitOn
+	ParallelStarts  int // processes that may be starting at one time; 0 for no limit
 }
+
+// ExitOn says when the daemon ends by itself.
+type ExitOn uint8
+
+// When the daemon ends by itself.
+const (
+	ExitNever     ExitOn = iota
+	ExitAllDone          // every process is exited, failed or stopped
+	ExitAnyFailed        // a process has failed
+)
+
+var exitOnNames = []string{"never", "all_done", "any_failed"}
+
+// String returns the name that configuration files use.
+func (e ExitOn) String() string { return exitOnNames[e] }
+
+// ExitOnNames returns the names that configuration files use, in the order of
+// the constants.
+func ExitOnNames() []string { return slices.Clone(exitOnNames) }
 
 // Group is a node of the supervision tree that has members.
 type Group struct {
