@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"gosup/config"
 	"gosup/spec"
@@ -23,7 +24,7 @@ func (d *daemon) handleSignals() (stop func()) {
 	}
 	done := make(chan struct{})
 	go func() { // ends with stop
-		asked := false
+		var asked end
 		for {
 			select {
 			case s := <-c:
@@ -39,21 +40,41 @@ func (d *daemon) handleSignals() (stop func()) {
 	}
 }
 
-// handle acts on one signal. asked says whether TERM or INT came before; the
-// result says whether they have now.
-func (d *daemon) handle(s syscall.Signal, asked bool) bool {
+// end is the first TERM or INT, and when it came. The zero value is none.
+type end struct {
+	signal syscall.Signal
+	at     time.Time
+}
+
+// echoTime is how soon the same signal again is taken for an echo of the first
+// one: timeout(1) signals its command and then the group that the command is
+// in, and nobody means that as a second request.
+const echoTime = 20 * time.Millisecond
+
+func (e end) echoed(by syscall.Signal, at time.Time) bool {
+	return by == e.signal && at.Sub(e.at) < echoTime
+}
+
+// handle acts on one signal. asked is the TERM or INT that came before; the
+// result is the one that has come by now.
+func (d *daemon) handle(s syscall.Signal, asked end) end {
 	switch {
 	case s == syscall.SIGTERM || s == syscall.SIGINT:
+		now := time.Now()
+		if asked.echoed(s, now) {
+			return asked
+		}
 		urgency, by := tree.Orderly, signalName(s)
-		if asked {
+		if asked.signal != 0 {
 			urgency = tree.AtOnce
+		} else {
+			asked = end{signal: s, at: now}
 		}
 		e := tree.Shutdown{Urgency: urgency, By: by}
 		if d.single {
 			e.Signal = int(s)
 		}
 		d.manager.Tell(e)
-		return true
 	case d.single:
 		d.forward(s)
 	case s == syscall.SIGQUIT:
