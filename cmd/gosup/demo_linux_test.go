@@ -11,8 +11,13 @@ import (
 func TestDemoLeavesOrphans(t *testing.T) {
 	t.Parallel()
 	p := startDemo(t, nil, "--fork", "2")
-	for range 2 {
-		pid, _ := strconv.Atoi(p.until(`^demo: orphan, pid (\d+)$`)[1])
+	// Both are there before the first one says farewell: lines that are not
+	// waited for are gone.
+	var pids [2]int
+	for i := range pids {
+		pids[i], _ = strconv.Atoi(p.until(`^demo: orphan, pid (\d+)$`)[1])
+	}
+	for _, pid := range pids {
 		ppid, session := parentage(t, pid)
 		if ppid == p.cmd.Process.Pid {
 			t.Errorf("orphan %d is a child of the demo", pid)
