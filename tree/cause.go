@@ -41,6 +41,8 @@ const (
 	CauseGroup                 // group Node restarts, or has failed
 	CauseOrder                 // Node comes first
 	CauseLeft                  // what the last run left behind is still there
+	CauseQueue                 // Count processes are starting, and more may not
+	CauseExitOn                // exit_on says so: Text
 	CauseHook                  // hook Text of the last run still runs
 	CauseBusy                  // the program's file is being written
 	CauseUnhealthy             // its health is bad: Text
@@ -97,6 +99,13 @@ func (c Cause) String() string {
 		return c.after(c.Node + " is essential and has ended")
 	case CauseLeft:
 		return "waits for the end of what the last run left behind"
+	case CauseQueue:
+		return fmt.Sprintf("waits for its turn: parallel_starts lets %d start at one time", c.Count)
+	case CauseExitOn:
+		if c.Node == "" {
+			return "exit_on: " + c.Text
+		}
+		return c.after("exit_on: " + c.Text + ", " + c.Node + " has failed")
 	case CauseHook:
 		return "waits for the " + c.Text + " hook of the last run"
 	case CauseBusy:

@@ -119,6 +119,10 @@ func (t *Tree) checkProgress(n *node) {
 			t.broken(n, "is cut off by a breaker that is closed")
 		}
 	case n.waitFor == t.missing(n) && n.waitFor != 0:
+	case n.queued:
+		if t.starting < t.settings.ParallelStarts {
+			t.broken(n, "waits for its turn, and it is its turn")
+		}
 	case n.waitFor == 0:
 		t.broken(n, "should run and waits for nothing")
 	default:

@@ -18,7 +18,7 @@ func (t *Tree) reload(e Reloaded) {
 	for i := 1; i < len(r.old); i++ {
 		r.byName[key(r.old[i].isGroup(), r.old[i].name)] = int32(i)
 	}
-	t.timeout = e.Tree.Supervisor.ShutdownTimeout
+	t.settings = e.Tree.Supervisor
 	r.lay(&e.Tree.Root, -1)
 	r.keepRemoved()
 	t.nodes = r.nodes

@@ -15,6 +15,7 @@ func (t *Tree) settle() {
 	}
 	t.expire()
 	t.depsNext = t.tend()
+	t.outlive()
 	t.decide()
 	t.descend()
 	t.ascend()
@@ -31,8 +32,39 @@ func (t *Tree) expire() {
 	}
 }
 
+// outlive ends the daemon if it has outlived its processes, as exit_on says.
+func (t *Tree) outlive() {
+	if t.shutdown || t.settings.ExitOn == spec.ExitNever {
+		return
+	}
+	var began, busy, lost bool
+	var by *node
+	for i := range t.nodes {
+		n := &t.nodes[i]
+		if n.isGroup() || n.removed {
+			continue
+		}
+		began = began || n.run > 0
+		busy = busy || n.rest == wanted || n.body != absent || t.cycled(n)
+		if n.rest == failed && !t.cycled(n) {
+			lost, by = true, n
+		}
+	}
+	switch {
+	case t.settings.ExitOn == spec.ExitAnyFailed && lost:
+		t.end(1, Cause{Kind: CauseExitOn, Node: by.name, Text: t.settings.ExitOn.String(), Before: by.cause})
+	case t.settings.ExitOn == spec.ExitAllDone && began && !busy:
+		code := 0
+		if lost {
+			code = 1
+		}
+		t.end(code, Cause{Kind: CauseExitOn, Text: t.settings.ExitOn.String()})
+	}
+}
+
 // decide hands down who must go: the passes after it read must.
 func (t *Tree) decide() {
+	t.starting = 0
 	for i := range t.nodes {
 		n := &t.nodes[i]
 		n.must = t.condemned(n)
@@ -98,6 +130,9 @@ func (t *Tree) stop(n *node) {
 	}
 	n.up = n.ready && n.step == 0 && !n.must
 	n.well = n.up && n.fit()
+	if n.body == preparing || n.body == spawning || n.body == alive && !n.ready && n.step == 0 {
+		t.starting++
+	}
 }
 
 // mayStop reports whether it is the turn of n to stop: in an ordered group,
@@ -272,7 +307,7 @@ func (t *Tree) start(n *node, open bool, due Time, block int32) {
 	if n.step > 0 {
 		t.next = min(t.next, n.deadline)
 	}
-	waitFor, cut := int32(0), int32(0)
+	waitFor, cut, queued := int32(0), int32(0), false
 	switch {
 	case n.rest != wanted, n.body == alive, n.body == spawning, n.body == preparing:
 	case t.cutOff(n) != 0:
@@ -287,17 +322,20 @@ func (t *Tree) start(n *node, open bool, due Time, block int32) {
 		waitFor = block
 	case t.missing(n) != 0:
 		waitFor = t.missing(n)
+	case t.settings.ParallelStarts > 0 && t.starting >= t.settings.ParallelStarts:
+		queued = true
 	case n.body == absent:
+		t.starting++
 		t.begin(n)
 	}
-	t.wait(n, waitFor, cut)
+	t.wait(n, waitFor, cut, queued)
 }
 
-// wait notes whose turn comes before that of n, and which dependency it is cut
-// off from; 0 for none.
-func (t *Tree) wait(n *node, block, cut int32) {
-	if n.waitFor != block || n.cut != cut {
-		n.waitFor, n.cut, n.touched = block, cut, true
+// wait notes whose turn comes before that of n, which dependency it is cut off
+// from, and whether it stands in the queue of starts; 0 and false for none.
+func (t *Tree) wait(n *node, block, cut int32, queued bool) {
+	if n.waitFor != block || n.cut != cut || n.queued != queued {
+		n.waitFor, n.cut, n.queued, n.touched = block, cut, queued, true
 	}
 }
 

@@ -27,7 +27,7 @@ func (t *Tree) state(n *node) State {
 		return StateStopped
 	case n.busySince != 0:
 		return StateStarting
-	case n.waitFor != 0, n.cut != 0, n.body != absent && t.now >= n.notBefore:
+	case n.waitFor != 0, n.cut != 0, n.queued, n.body != absent && t.now >= n.notBefore:
 		return StateWaiting
 	case n.auto, n.nextFrom > t.now:
 		return StateBackoff
@@ -58,6 +58,8 @@ func (t *Tree) why(n *node) Cause {
 	switch {
 	case n.shown == StateWaiting && n.cut != 0:
 		return t.cutCause(n)
+	case n.shown == StateWaiting && n.queued:
+		return Cause{Kind: CauseQueue, Count: t.settings.ParallelStarts}
 	case n.shown == StateWaiting && n.waitFor != 0:
 		return t.waitCause(n)
 	case n.shown == StateWaiting && n.body == closing:

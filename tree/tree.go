@@ -38,7 +38,8 @@ type Tree struct {
 	farewell int  // what a shutdown puts in the place of the first signal of a stop; 0 for none
 	deadline Time // of the shutdown: what is left then is killed
 	exited   bool // Exiting was sent
-	timeout  time.Duration
+	settings spec.Supervisor
+	starting int // processes that are starting
 	version  uint64
 	stirred  bool // the state of some process is new in this Step
 	removed  bool // nodes without a definition wait for their end
@@ -143,6 +144,7 @@ type node struct {
 	hold     Time  // group: the latest notBefore from here up
 	block    int32 // ordered group: the first member that is not up; 0 for none
 	waitFor  int32 // process: the node whose turn comes first; 0 for none
+	queued   bool  // process: as many as may are starting
 	nextFrom Time  // process: the start it is waiting for; 0 for none
 
 	shown   State
@@ -155,7 +157,7 @@ func (n *node) isGroup() bool { return n.group != nil }
 // New returns the tree of a definition, everything in it down. Nothing starts
 // before the first Step. The seed decides what jitter draws.
 func New(s *spec.Tree, seed uint64) *Tree {
-	t := &Tree{random: seed, timeout: s.Supervisor.ShutdownTimeout, index: map[NodeID]int32{}}
+	t := &Tree{random: seed, settings: s.Supervisor, index: map[NodeID]int32{}}
 	t.nodes = t.lay(nil, &s.Root, -1)
 	t.reindex()
 	t.provide(s.Dependencies)
@@ -468,7 +470,7 @@ func (t *Tree) end(code int, cause Cause) {
 		return
 	}
 	t.shutdown, t.exitCode, t.ending = true, code, cause
-	t.deadline = t.now.Add(t.timeout)
+	t.deadline = t.now.Add(t.settings.ShutdownTimeout)
 	t.note(Note{Type: NoteDaemon, To: "stopping", Cause: cause, By: cause.By})
 	t.version++
 }
