@@ -146,21 +146,18 @@ func (c *compressor) one(f *logFile) (done bool, err error) {
 // uncompressed opens the newest rotated file that is not compressed; nil if
 // there is none. The caller holds mu.
 func (f *logFile) uncompressed() *os.File {
-	for n := 1; ; n++ {
-		suffix, ok := f.rotated(n)
-		if !ok {
-			return nil
-		}
-		if suffix != "" {
+	for _, g := range rotatedFiles(f.dir.fd, f.base, f.cfg.MaxFiles) {
+		if g.suffix != "" {
 			continue
 		}
-		name := rotatedName(f.base, n, "")
+		name := rotatedName(f.base, g.n, "")
 		fd, err := unix.Openat(f.dir.fd, name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 		if err != nil {
 			continue
 		}
 		return os.NewFile(uintptr(fd), name)
 	}
+	return nil
 }
 
 // copy compresses src to dst.
@@ -224,20 +221,18 @@ func (f *logFile) replace(src *os.File, temp string, method spec.Compression) er
 	if f.dir == nil {
 		return errStopped
 	}
-	for n := 1; ; n++ {
-		suffix, ok := f.rotated(n)
-		if !ok {
-			return unlink(f.dir.fd, temp) // it was removed
-		}
-		name := rotatedName(f.base, n, "")
-		if suffix != "" || unix.Fstatat(f.dir.fd, name, &at, unix.AT_SYMLINK_NOFOLLOW) != nil || at.Ino != st.Ino || at.Dev != st.Dev {
+	for _, g := range rotatedFiles(f.dir.fd, f.base, f.cfg.MaxFiles) {
+		name := rotatedName(f.base, g.n, "")
+		if g.suffix != "" || unix.Fstatat(f.dir.fd, name, &at, unix.AT_SYMLINK_NOFOLLOW) != nil || at.Ino != st.Ino || at.Dev != st.Dev {
 			continue
 		}
-		if err := rename(f.dir.fd, temp, name+compressedSuffix(method)); err != nil {
-			return err
+		packed := name + compressedSuffix(method)
+		if err := unix.Renameat(f.dir.fd, temp, f.dir.fd, packed); err != nil {
+			return &os.LinkError{Op: "rename", Old: temp, New: packed, Err: err}
 		}
 		return unlink(f.dir.fd, name)
 	}
+	return unlink(f.dir.fd, temp) // it was removed meanwhile
 }
 
 func compressedSuffix(method spec.Compression) string {

@@ -16,7 +16,9 @@
 // when the daemon dies, and the next daemon opens the same FIFO and reads on.
 // The daemon looks at what is in a FIFO with tee(2), writes it to the file,
 // and only then takes it out. Bytes are therefore always in the FIFO, in the
-// file, or (for an instant) in both, never in the daemon's memory alone.
+// file, or (for an instant) in both, never in the daemon's
+// memory alone, and a note in the runtime folder tells a next daemon which: see
+// ledger.
 //
 // Goroutines: the pump has its own workers, blocked in epoll_wait while there
 // is nothing to do. The methods of Sink may be called from any goroutine.

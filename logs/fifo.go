@@ -17,6 +17,8 @@ type fifo struct {
 	fd   int    // for reading, non-blocking
 	wfd  int    // an unnamed pipe's other end, blocking; else -1
 	path string // "" for an unnamed pipe
+	ino  uint64
+	made bool // by us, and not found from an earlier daemon
 }
 
 // makeFIFODir makes the folder that FIFOs live in. Nobody else needs to enter
@@ -51,6 +53,7 @@ func fifoPath(dir, name, ext string) string {
 func openFIFO(path string, owner Owner) (*fifo, error) {
 	for range 3 {
 		err := unix.Mkfifo(path, 0o600)
+		made := err == nil
 		if err != nil && err != unix.EEXIST {
 			return nil, &os.PathError{Op: "mkfifo", Path: path, Err: err}
 		}
@@ -63,7 +66,7 @@ func openFIFO(path string, owner Owner) (*fifo, error) {
 			err = unix.Fstat(fd, &st)
 		}
 		if err == nil && st.Mode&unix.S_IFMT == unix.S_IFIFO {
-			f := &fifo{fd: fd, wfd: -1, path: path}
+			f := &fifo{fd: fd, wfd: -1, path: path, ino: st.Ino, made: made}
 			return f, f.own(owner)
 		}
 		if fd >= 0 {

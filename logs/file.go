@@ -198,7 +198,9 @@ func (f *logFile) append(s *stream, k *kit, data []byte, now time.Time) (int, er
 		return f.refuse(s, k, data, now, err)
 	}
 	c := f.next(s, k, data, now)
+	s.intend(data[:c.used], c)
 	if err := f.write(c.out, now); err != nil {
+		s.cancel()
 		return f.refuse(s, k, data, now, err)
 	}
 	s.commit(c)
@@ -257,6 +259,7 @@ func (f *logFile) flush(s *stream, k *kit, now time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	size := len(s.part.part)
+	defer s.settle()
 	// A raw file has what was written, and so no newline that was not, unless
 	// the next line is somebody else's.
 	last := s.format != spec.FormatRaw || f.many.Load()
@@ -266,6 +269,7 @@ func (f *logFile) flush(s *stream, k *kit, now time.Time) {
 		err = f.tell(now)
 	}
 	if err == nil {
+		s.intend(nil, cut{out: k.out})
 		err = f.write(k.out, now)
 	}
 	if err != nil {
@@ -382,6 +386,9 @@ func (f *logFile) drop(s *stream, k *kit, data []byte, now time.Time) int {
 	if f.lines(s) {
 		c := f.encode(s, k, data, math.MaxInt64, true, now)
 		f.miss(s, data[:len(data)-len(c.keep)])
+		if s.account != nil {
+			s.account.keep(c.head(&s.part), c.keep)
+		}
 		s.commit(c)
 		return c.used
 	}

@@ -25,6 +25,14 @@ type cut struct {
 	framed bool
 }
 
+// head is the beginning of a line that stays kept.
+func (c *cut) head(f *framer) []byte {
+	if c.framed && c.join {
+		return f.part
+	}
+	return nil
+}
+
 // put is a function that appends one line, or a piece of a long one (last is
 // false unless it is the line's last), in some format.
 type put func(out, body []byte, last bool) []byte

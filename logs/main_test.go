@@ -62,6 +62,9 @@ func child(job []string) {
 			fmt.Fprintf(os.Stdout, "out %d\n", i)
 			fmt.Fprintf(os.Stderr, "err %d\n", i)
 		}
+	case "daemon": // DIR FORMAT: a pump, until it is killed
+		format, _ := strconv.Atoi(job[2])
+		daemon(job[1], spec.Format(format))
 	case "reopen":
 		for _, path := range []string{"/dev/stdout", "/dev/stderr"} {
 			f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
@@ -158,12 +161,18 @@ func (w *world) begin(s *Sink, job string) *exec.Cmd {
 	}
 	defer stdout.Close()
 	defer stderr.Close()
-	cmd := exec.Command("/proc/self/exe")
-	cmd.Env = append(os.Environ(), "LOGS_TEST_CHILD="+job, "GORACE=atexit_sleep_ms=0")
+	cmd := w.command(job)
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	if err := cmd.Start(); err != nil {
 		w.Fatal(err)
 	}
+	return cmd
+}
+
+// command is the test binary as a process with a job.
+func (w *world) command(job string) *exec.Cmd {
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = append(os.Environ(), "LOGS_TEST_CHILD="+job, "GORACE=atexit_sleep_ms=0")
 	return cmd
 }
 

@@ -29,6 +29,7 @@ type Pump struct {
 	opt        Options
 	log        *slog.Logger
 	fifoDir    string
+	ledger     *ledger // nil where there is none
 	poll       *poller
 	kits       kitPool
 	console    *console
@@ -101,6 +102,8 @@ func NewPump(opt Options) (*Pump, error) {
 	p.compressor = newCompressor(p)
 	if err := makeFIFODir(p.fifoDir); err != nil {
 		p.withoutFIFO(err)
+	} else if p.ledger, err = openLedger(p.fifoDir); err != nil {
+		p.log.Warn("no ledger, a line may be torn if the daemon is killed", "err", err)
 	}
 	p.retry = time.AfterFunc(time.Hour, p.resumeStalled)
 	p.retry.Stop()
@@ -187,6 +190,9 @@ func (p *Pump) Close() error {
 	p.workers.Wait()
 	p.console.close()
 	p.kits.close()
+	if p.ledger != nil {
+		p.ledger.remove(p.fifoDir)
+	}
 	removeFIFODir(p.fifoDir)
 	return p.poll.close()
 }

@@ -65,7 +65,7 @@ func TestRotationCutsAtLineEnds(t *testing.T) {
 	s := w.open("web", cfg)
 	w.run(s, "lines 20000")
 	var all string
-	for _, path := range rotatedFiles(t, w.path("web")) {
+	for _, path := range logFiles(t, w.path("web")) {
 		text := w.read(path)
 		if len(text) > 100_000 || !strings.HasSuffix(text, "\n") {
 			t.Errorf("%s: %d bytes, ends with %q", path, len(text), text[max(0, len(text)-5):])
@@ -80,8 +80,8 @@ func TestRotationCutsAtLineEnds(t *testing.T) {
 	}
 }
 
-// rotatedFiles lists a log's files from the oldest to the live one.
-func rotatedFiles(t *testing.T, path string) []string {
+// logFiles lists a log's files from the oldest to the live one.
+func logFiles(t *testing.T, path string) []string {
 	t.Helper()
 	var list []string
 	for n := 1; ; n++ {
@@ -112,7 +112,7 @@ func TestOnlyMaxFilesAreKept(t *testing.T) {
 	cfg.MaxSizeBytes, cfg.MaxFiles = 10_000, 3
 	s := w.open("web", cfg)
 	w.run(s, "lines 5000")
-	if got := len(rotatedFiles(t, w.path("web"))); got != 4 {
+	if got := len(logFiles(t, w.path("web"))); got != 4 {
 		t.Errorf("%d files, want 4", got)
 	}
 	if !strings.HasSuffix(lines(5000), w.read(w.path("web")+".1")+w.read(w.path("web"))) {
@@ -154,7 +154,8 @@ func TestFIFOOutlivesTheDaemon(t *testing.T) {
 	if err := s.Close(true); err != nil {
 		t.Error(err)
 	}
-	left, _ := os.ReadDir(filepath.Join(w.dir, "run", "fifo"))
+	w.Close()
+	left, _ := os.ReadDir(filepath.Join(w.dir, "run"))
 	if len(left) > 0 {
 		t.Errorf("left over: %v", left)
 	}

@@ -117,7 +117,7 @@ func (r *reading) file(src Source, path, stream string) (*history, error) {
 	if r.q.Follow {
 		f = &follower{wake: r.wake}
 	}
-	s, err := r.p.shelf(path, f)
+	s, err := r.p.shelf(path, src.Logs.MaxFiles, f)
 	if s != nil {
 		r.shelfs = append(r.shelfs, s)
 		if f != nil && s.file != nil {

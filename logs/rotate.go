@@ -3,6 +3,7 @@ package logs
 import (
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"gosup/spec"
@@ -78,15 +79,15 @@ func (f *logFile) remember() {
 // shift makes room for a new file.1: each file gets the next number, down from
 // the first number that is free; what is beyond the last is removed.
 func (f *logFile) shift() error {
+	at := f.dir.fd
 	var have []string // the suffixes of files 1, 2, …
 	for {
-		suffix, ok := f.rotated(len(have) + 1)
+		g, ok := rotatedFile(at, f.base, len(have)+1)
 		if !ok {
 			break
 		}
-		have = append(have, suffix)
+		have = append(have, g.suffix)
 	}
-	at := f.dir.fd
 	for n := len(have); n > 0; n-- {
 		suffix := have[n-1]
 		if n >= f.cfg.MaxFiles {
@@ -116,15 +117,38 @@ func (f *logFile) remove(n int, suffix string) error {
 	return unlink(f.dir.fd, rotatedName(f.base, n, suffix))
 }
 
-// rotated returns the suffix of the n-th rotated file, if there is one.
-func (f *logFile) rotated(n int) (suffix string, ok bool) {
+// segment is one file of a log.
+type segment struct {
+	n      int // its number, 0 for the live one
+	suffix string
+	size   int64
+	mod    time.Time
+}
+
+// rotatedFile describes the n-th rotated file of a log.
+func rotatedFile(at int, base string, n int) (segment, bool) {
 	for _, suffix := range suffixes {
 		var st unix.Stat_t
-		if unix.Fstatat(f.dir.fd, rotatedName(f.base, n, suffix), &st, unix.AT_SYMLINK_NOFOLLOW) == nil {
-			return suffix, true
+		if unix.Fstatat(at, rotatedName(base, n, suffix), &st, unix.AT_SYMLINK_NOFOLLOW) == nil {
+			return segment{n, suffix, st.Size, modTime(&st)}, true
 		}
 	}
-	return "", false
+	return segment{}, false
+}
+
+// rotatedFiles lists the rotated files of a log, newest first. There may be
+// gaps, if we were killed while they got their numbers; up to max they are
+// looked beyond.
+func rotatedFiles(at int, base string, max int) []segment {
+	var list []segment
+	for n := 1; ; n++ {
+		g, ok := rotatedFile(at, base, n)
+		if ok {
+			list = append(list, g)
+		} else if n > max {
+			return list
+		}
+	}
 }
 
 // expire removes rotated files that are older than max_age. That is looked at
@@ -135,44 +159,20 @@ func (f *logFile) expire(now time.Time) {
 		return
 	}
 	f.expired = now
-	for n := 1; ; n++ {
-		suffix, ok := f.rotated(n)
-		if !ok {
-			return
-		}
-		var st unix.Stat_t
-		name := rotatedName(f.base, n, suffix)
-		if unix.Fstatat(f.dir.fd, name, &st, unix.AT_SYMLINK_NOFOLLOW) != nil {
-			continue
-		}
-		if age := now.Sub(modTime(&st)); age <= f.cfg.MaxAge {
-			continue
-		}
-		// This one and all that are older, the oldest first, so that no gap
-		// is left if we die.
-		f.expireFrom(n)
-		return
+	list := rotatedFiles(f.dir.fd, f.base, f.cfg.MaxFiles)
+	keep := 0
+	for keep < len(list) && now.Sub(list[keep].mod) <= f.cfg.MaxAge {
+		keep++
 	}
-}
-
-// expireFrom removes the n-th rotated file and all that are older.
-func (f *logFile) expireFrom(n int) {
-	last := n
-	for {
-		if _, ok := f.rotated(last + 1); !ok {
-			break
-		}
-		last++
-	}
-	for ; last >= n; last-- {
-		suffix, _ := f.rotated(last)
-		if err := f.remove(last, suffix); err != nil {
+	// The first that is too old and all that are older, from the oldest on.
+	for _, g := range slices.Backward(list[keep:]) {
+		if err := f.remove(g.n, g.suffix); err != nil {
 			f.p.log.Warn("old log not removed", "file", f.path, "err", err)
 			return
 		}
-		if last <= len(f.older) {
-			f.gone = max(f.gone, f.older[last-1])
-			f.older = f.older[:last-1]
+		if g.n <= len(f.older) {
+			f.gone = max(f.gone, f.older[g.n-1])
+			f.older = f.older[:g.n-1]
 		}
 	}
 }

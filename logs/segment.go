@@ -5,7 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"time"
+	"slices"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
@@ -23,19 +23,9 @@ type shelf struct {
 	seq   uint64   // of the live file
 }
 
-// segment is one file of a log.
-type segment struct {
-	n      int // its number, 0 for the live one
-	suffix string
-	size   int64
-	mod    time.Time
-}
-
-func (g *segment) packed() bool { return g.suffix != "" }
-
 // shelf looks at a log. With a follower, that one is told of all that is
 // written from then on.
-func (p *Pump) shelf(path string, f *follower) (*shelf, error) {
+func (p *Pump) shelf(path string, maxFiles int, f *follower) (*shelf, error) {
 	path = filepath.Clean(path)
 	p.filesMu.Lock()
 	file := p.files[path]
@@ -57,21 +47,13 @@ func (p *Pump) shelf(path string, f *follower) (*shelf, error) {
 	if err != nil {
 		return s, err
 	}
-	return s, s.look()
+	return s, s.look(maxFiles)
 }
 
 // look lists the files, oldest first, and opens the live one.
-func (s *shelf) look() error {
-	for n := 1; ; n++ {
-		g, ok := s.stat(n)
-		if !ok {
-			break
-		}
-		s.list = append(s.list, g)
-	}
-	for i, j := 0, len(s.list)-1; i < j; i, j = i+1, j-1 {
-		s.list[i], s.list[j] = s.list[j], s.list[i]
-	}
+func (s *shelf) look(maxFiles int) error {
+	s.list = rotatedFiles(s.at, s.base, maxFiles)
+	slices.Reverse(s.list)
 	f, err := openToRead(s.at, s.base)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
@@ -87,17 +69,6 @@ func (s *shelf) look() error {
 	s.live = f
 	s.list = append(s.list, segment{size: st.Size(), mod: st.ModTime()})
 	return nil
-}
-
-// stat describes the n-th rotated file.
-func (s *shelf) stat(n int) (segment, bool) {
-	for _, suffix := range suffixes {
-		var st unix.Stat_t
-		if unix.Fstatat(s.at, rotatedName(s.base, n, suffix), &st, unix.AT_SYMLINK_NOFOLLOW) == nil {
-			return segment{n: n, suffix: suffix, size: st.Size, mod: modTime(&st)}, true
-		}
-	}
-	return segment{}, false
 }
 
 // openToRead opens a regular file for reading.

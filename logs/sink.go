@@ -91,7 +91,11 @@ func (s *Sink) stream(name, ext string, need bool) (*stream, error) {
 	if err != nil {
 		s.p.log.Warn("the process cannot open its own output again", "process", s.name, "err", err)
 	}
-	return &stream{p: s.p, sink: s, fifo: f, name: name}, nil
+	st := &stream{p: s.p, sink: s, fifo: f, name: name}
+	if s.p.ledger != nil && f.path != "" && canTee {
+		st.account = s.p.ledger.account(f.ino, f.made)
+	}
+	return st, nil
 }
 
 // own changes the user that the process runs as.
@@ -143,7 +147,26 @@ func (s *Sink) Reconfigure(cfg spec.Logs) error {
 	s.mu.Lock()
 	s.cfg, s.out, s.err = cfg, out, errs
 	s.mu.Unlock()
-	return errors.Join(s.route(out, cfg, cfg.File), s.route(errs, cfg, stderrPath(cfg)))
+	s.route(out, cfg, cfg.File)
+	s.route(errs, cfg, stderrPath(cfg))
+	// Both are recovered before either is read: they may share a file.
+	return errors.Join(begin(out, errs)...)
+}
+
+// begin has streams read that are not yet.
+func begin(streams ...*stream) (errs []error) {
+	var fresh []*stream
+	for _, st := range streams {
+		if st != nil && !st.begun {
+			st.begun = true
+			fresh = append(fresh, st)
+			st.recover()
+		}
+	}
+	for _, st := range fresh {
+		errs = append(errs, st.p.register(st))
+	}
+	return errs
 }
 
 func stderrPath(cfg spec.Logs) string {
@@ -153,11 +176,10 @@ func stderrPath(cfg spec.Logs) string {
 	return cfg.File
 }
 
-// route sends a stream to its destinations and begins to read it if that was
-// not done yet.
-func (s *Sink) route(st *stream, cfg spec.Logs, path string) error {
+// route sends a stream to its destinations.
+func (s *Sink) route(st *stream, cfg spec.Logs, path string) {
 	if st == nil {
-		return nil
+		return
 	}
 	var file *logFile
 	if cfg.Output == spec.OutputFile || cfg.Output == spec.OutputBoth {
@@ -182,8 +204,6 @@ func (s *Sink) route(st *stream, cfg spec.Logs, path string) error {
 	}
 	st.file, st.format = file, cfg.Format
 	st.toCon, st.con = toCon, cfg.ConsoleFormat
-	begin := !st.begun
-	st.begun = true
 	st.mu.Unlock()
 	if old != nil {
 		s.p.releaseFile(old)
@@ -191,10 +211,6 @@ func (s *Sink) route(st *stream, cfg spec.Logs, path string) error {
 	if toCon {
 		s.p.console.welcome(s.name)
 	}
-	if begin {
-		return s.p.register(st)
-	}
-	return nil
 }
 
 // ChildFiles gives what a new run gets as its stdout and stderr. Both may be

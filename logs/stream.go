@@ -24,14 +24,16 @@ type stream struct {
 
 	passed atomic.Uint64 // bytes taken out of the FIFO
 
+	begun bool // it is watched; guarded by Sink.cfgMu
+
 	mu     sync.Mutex // held by who reads the FIFO; guards what follows
-	begun  bool       // it is watched
 	ending bool       // the console need not have room any more
 	closed bool
 	full   int    // how often the FIFO was found full; -1 once it was enlarged
 	held   []byte // read and not delivered; only where tee(2) is not to be had
 
 	file    *logFile // nil for none
+	account *account // nil where there is no ledger
 	format  spec.Format
 	part    framer // of the file, where its format has lines
 	toCon   bool
@@ -107,6 +109,31 @@ func (s *stream) commit(c cut) {
 	}
 }
 
+// intend notes in the ledger that a chunk is about to be written as c.
+func (s *stream) intend(in []byte, c cut) {
+	if s.account == nil {
+		return
+	}
+	if !s.keeps() {
+		in = nil // it is in memory alone already
+	}
+	s.account.intend(s.file, in, c.out, c.head(&s.part), c.keep)
+}
+
+// settle notes that the chunk is where it belongs.
+func (s *stream) settle() {
+	if s.account != nil {
+		s.account.settle()
+	}
+}
+
+// cancel notes that it could not be written.
+func (s *stream) cancel() {
+	if s.account != nil {
+		s.account.cancel()
+	}
+}
+
 // hold keeps what was read and cannot be delivered.
 func (s *stream) hold(data []byte) {
 	if !s.keeps() {
@@ -128,6 +155,7 @@ func (s *stream) deliver(k *kit, data []byte) (used int, err error) {
 	if s.keeps() {
 		k.discard(s.fd, used)
 	}
+	s.settle()
 	s.passed.Add(uint64(used))
 	data = data[:used]
 	s.sink.tail.add(data)
@@ -174,22 +202,30 @@ func (s *stream) drain() {
 	}
 	k := s.p.kits.take()
 	defer s.p.kits.put(k)
-	todo := s.queued() + len(s.held)
-	for todo > 0 {
-		n, _ := s.step(k)
-		if n < 0 {
-			return
-		}
-		if n == 0 {
-			break
-		}
-		todo -= n
+	if !s.empty(k) {
+		return
 	}
 	s.flush(k)
 	s.sink.tail.end()
 	if s.file != nil {
 		s.file.end()
 	}
+}
+
+// empty delivers what is in the FIFO at the time of the call; false if the
+// stream was stalled before. The caller holds mu.
+func (s *stream) empty(k *kit) bool {
+	for todo := s.queued() + len(s.held); todo > 0; {
+		n, _ := s.step(k)
+		if n < 0 {
+			return false
+		}
+		if n == 0 {
+			break
+		}
+		todo -= n
+	}
+	return true
 }
 
 // flush writes lines that have no end yet, since their run has ended. The
@@ -208,13 +244,15 @@ func (s *stream) flush(k *kit) {
 // counted, if the FIFO is to be removed; else it stays in there.
 func (s *stream) end(remove bool) error {
 	s.mu.Lock()
-	s.ending = true
-	s.mu.Unlock()
-	s.drain()
-	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return nil
+	}
+	s.ending = true
+	k := s.p.kits.take()
+	defer s.p.kits.put(k)
+	if s.empty(k) && (remove || s.account == nil) {
+		s.flush(k) // else the next daemon has the ledger for it
 	}
 	s.closed = true
 	if lost := s.queued() + len(s.held); lost > 0 && remove {
@@ -226,6 +264,9 @@ func (s *stream) end(remove bool) error {
 	if s.file != nil {
 		s.p.releaseFile(s.file)
 		s.file = nil
+	}
+	if s.account != nil && remove {
+		s.account.close()
 	}
 	return s.fifo.close(remove)
 }

@@ -1,0 +1,138 @@
+package logs
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"gosup/spec"
+)
+
+// crashConfig is the log that the daemons of the crash test write.
+func crashConfig(dir string, format spec.Format) spec.Logs {
+	return spec.Logs{
+		Output: spec.OutputFile, File: filepath.Join(dir, "log", "web.log"), Format: format,
+		MaxSizeBytes: 1 << 20, MaxFiles: 1000,
+	}
+}
+
+// daemon is a pump in a process of its own, which ends only by being killed.
+func daemon(dir string, format spec.Format) {
+	p, err := NewPump(Options{RuntimeDir: filepath.Join(dir, "run")})
+	if err != nil {
+		panic(err)
+	}
+	if _, err := p.Open("web", crashConfig(dir, format), Owner{-1, -1}); err != nil {
+		panic(err)
+	}
+	os.Stdin.Read(make([]byte, 1))
+}
+
+// TestKilledDaemonLosesNothing kills the daemon at random instants while a
+// process writes lines in chunks that end anywhere, and expects each line
+// exactly once, whole and in order.
+func TestKilledDaemonLosesNothing(t *testing.T) {
+	t.Parallel()
+	for _, format := range []spec.Format{spec.FormatRaw, spec.FormatText, spec.FormatJSON} {
+		t.Run(format.String(), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			cfg := crashConfig(w.dir, format)
+			s := w.open("web", cfg)
+			out, _, err := s.ChildFiles()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer out.Close()
+			w.Close() // leaves the FIFO
+
+			stop := make(chan struct{})
+			written := make(chan int)
+			go func() { written <- writeNumbers(out, stop) }()
+			for range 30 {
+				w.killDaemon(format)
+			}
+			close(stop)
+			// The pump must go on for the writer to come to its end.
+			w.start()
+			s = w.open("web", cfg)
+			n := <-written
+			s.Drain()
+			w.expectNumbers(cfg, n)
+		})
+	}
+}
+
+// killDaemon starts a daemon, waits until it has written something, and kills
+// it at some instant.
+func (w *world) killDaemon(format spec.Format) {
+	w.Helper()
+	cmd := w.command(fmt.Sprintf("daemon %s %d", w.dir, format))
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		w.Fatal(err)
+	}
+	defer stdin.Close()
+	before := w.logged()
+	if err := cmd.Start(); err != nil {
+		w.Fatal(err)
+	}
+	enough := rand.Int64N(300_000)
+	eventually(w, "the daemon writes", func() bool { return w.logged() > before+enough })
+	if err := cmd.Process.Kill(); err != nil {
+		w.Fatal(err)
+	}
+	cmd.Wait()
+}
+
+// logged is how much is in all log files.
+func (w *world) logged() (n int64) {
+	files, _ := filepath.Glob(filepath.Join(w.dir, "log", "web.log*"))
+	for _, f := range files {
+		if st, err := os.Stat(f); err == nil {
+			n += st.Size()
+		}
+	}
+	return n
+}
+
+// writeNumbers writes numbered lines until it is stopped, and returns how many.
+func writeNumbers(out *os.File, stop chan struct{}) int {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	var b bytes.Buffer
+	for n := 0; ; n++ {
+		select {
+		case <-stop:
+			out.Write(b.Bytes())
+			return n
+		default:
+		}
+		fmt.Fprintf(&b, "%d %s\n", n, strings.Repeat("x", n%100))
+		if size := 1 + rnd.IntN(5000); b.Len() > size {
+			out.Write(b.Next(size))
+		}
+	}
+}
+
+// expectNumbers checks that n numbered lines are in a log, each once.
+func (w *world) expectNumbers(cfg spec.Logs, n int) {
+	w.Helper()
+	next := 0
+	err := w.Read(w.Context(), []Source{{"web", cfg}}, all, func(r Record) error {
+		if want := fmt.Sprintf("%d %s", next, strings.Repeat("x", next%100)); string(r.Line) != want {
+			return fmt.Errorf("got %.40q, want %.40q", r.Line, want)
+		}
+		next++
+		return nil
+	})
+	if err != nil {
+		w.Error(err)
+	}
+	if next != n {
+		w.Errorf("%d lines, want %d", next, n)
+	}
+}
