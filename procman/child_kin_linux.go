@@ -26,7 +26,7 @@ type kin struct {
 	tags    map[string]*child // by GOSUP_RUN
 	orphans map[int]*child    // children that the hand has not forked; nil for a stranger's
 	met     map[int]meeting   // by pid: descendants met while their parents lived
-	ending  map[int]int       // orphans of unknown runs that are zombies, and how often they were met
+	unsure  map[int]int       // orphans that could not be told yet, and how often that was
 	settled bool              // the last adopt has seen everything
 }
 
@@ -34,9 +34,9 @@ const (
 	// adoptBatch bounds how many new orphans are dealt with at once: children
 	// that fork faster than they can be killed must not hold up the hand.
 	adoptBatch = 256
-	// zombiePatience is how often an orphan may be met as a zombie before it is
-	// taken for a stranger: one that is being traced cannot be reaped.
-	zombiePatience = 64
+	// doubts bounds how often an orphan is looked at before it is taken for a
+	// stranger: a zombie that is being traced, for one, cannot be reaped.
+	doubts = 4096
 	// walkLimit bounds a walk below one process.
 	walkLimit = 1 << 14
 )
@@ -51,7 +51,7 @@ func (k *kin) open(opt handOptions, r *reserve, leaders map[int]*child) {
 	k.tags = make(map[string]*child)
 	k.orphans = make(map[int]*child)
 	k.met = make(map[int]meeting)
-	k.ending = make(map[int]int)
+	k.unsure = make(map[int]int)
 	k.settled = true
 }
 
@@ -120,18 +120,13 @@ func (k *kin) adopt() bool {
 
 // welcome finds out whose a new orphan is.
 func (k *kin) welcome(pid int) {
-	st, ok := k.proc.stat(pid)
-	if !ok {
+	c, sure := k.owner(pid)
+	if !sure && k.unsure[pid] < doubts {
+		k.unsure[pid]++
 		k.settled = false
 		return
 	}
-	c := k.owner(pid, st)
-	if c == nil && st.zombie() && k.ending[pid] < zombiePatience {
-		k.ending[pid]++
-		k.settled = false
-		return
-	}
-	delete(k.ending, pid)
+	delete(k.unsure, pid)
 	k.orphans[pid] = c
 	if c == nil {
 		return
@@ -145,17 +140,30 @@ func (k *kin) welcome(pid int) {
 	}
 }
 
-// owner returns the run that a process belongs to, nil if none can be told.
-func (k *kin) owner(pid int, st procStat) *child {
+// owner returns the run that an orphan belongs to, nil if none can be told.
+// It is not sure of that when the orphan was just ending, so that its own
+// children may have become orphans after the list was read, or just executing
+// a program, so that it has no environment yet.
+func (k *kin) owner(pid int) (c *child, sure bool) {
+	st, ok := k.proc.stat(pid)
+	if !ok {
+		return nil, false
+	}
 	for _, id := range [...]int{st.session, st.group} {
 		if c := k.groups[id]; c != nil && c.pinned() {
-			return c
+			return c, true
 		}
 	}
 	if m, ok := k.met[pid]; ok && m.start == st.start {
-		return m.child
+		return m.child, true
 	}
-	return k.tags[k.proc.tag(pid)]
+	if tag := k.proc.tag(pid); tag != "" {
+		return k.tags[tag], true
+	}
+	// No tag counts only if the environment was there to be read, from before
+	// that until after it.
+	after, ok := k.proc.stat(pid)
+	return nil, ok && !st.bare() && !after.bare() && st.environ == after.environ
 }
 
 // pinned reports whether the number of the run's session and group cannot have
@@ -179,7 +187,7 @@ func (c *child) pinned() bool {
 // dying is told of an orphan that is a zombie and about to be reaped, and
 // reports whether it belonged to a run.
 func (k *kin) dying(pid int) bool {
-	delete(k.ending, pid)
+	delete(k.unsure, pid)
 	c, known := k.orphans[pid]
 	delete(k.orphans, pid)
 	if c != nil {

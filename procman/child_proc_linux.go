@@ -148,13 +148,14 @@ type procStat struct {
 	parent  int
 	group   int
 	session int
-	threads int
 	start   uint64 // clock ticks since boot
+	code    uint64 // address; 1 if it may not be known
+	environ uint64 // address; 0 if it may not be known
 }
 
-// zombie reports whether the process has ended and can be reaped. A process
-// whose first thread alone has ended looks like one, and lives.
-func (s procStat) zombie() bool { return (s.state == 'Z' || s.state == 'X') && s.threads <= 1 }
+// bare reports whether the process has no program: it has given up its memory
+// to become a zombie, or execve(2) has not finished, not even the environment.
+func (s procStat) bare() bool { return s.code == 0 }
 
 // stat returns what is known of a process; false if it is no more.
 func (p *procfs) stat(pid int) (procStat, bool) {
@@ -165,7 +166,7 @@ func (p *procfs) stat(pid int) (procStat, bool) {
 		return procStat{}, false
 	}
 	fields := bytes.Fields(line[i+2:])
-	if len(fields) < 20 {
+	if len(fields) < 48 {
 		return procStat{}, false
 	}
 	return procStat{
@@ -173,8 +174,9 @@ func (p *procfs) stat(pid int) (procStat, bool) {
 		parent:  atoi(fields[1]),
 		group:   atoi(fields[2]),
 		session: atoi(fields[3]),
-		threads: atoi(fields[17]),
 		start:   uint64(atoi(fields[19])),
+		code:    uint64(atoi(fields[23])),
+		environ: uint64(atoi(fields[47])),
 	}, true
 }
 

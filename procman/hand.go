@@ -15,8 +15,12 @@ import (
 )
 
 // hand is what touches processes: it alone in the daemon forks, signals and
-// reaps. All of it happens on one goroutine that is locked to one OS thread,
-// so no pid can be reused between a look at it and a signal to it.
+// reaps. All of it happens on one goroutine, so no pid can be reused between a
+// look at it and a signal to it.
+//
+// That goroutine is bound to a thread only while it forks. Bound for ever, each
+// message to it costs two switches of threads: a restart took 305 µs from kill
+// to exec instead of 230 µs, beside 140 µs for the bare system calls.
 //
 // It decides nothing, retries nothing and has no timer. What it is told comes
 // through start and signal, what happened goes out through emit, and between
@@ -152,26 +156,12 @@ func (h *hand) close(ctx context.Context) error {
 	}
 }
 
-// work is the hand's goroutine. It ends with close, and its thread with it.
+// work is the hand's goroutine. It ends with close.
 func (h *hand) work() {
-	runtime.LockOSThread()
-	if onMainThread() {
-		// The kernel gives orphans to the main thread. As long as the hand's
-		// own children are another thread's, the list of the main thread's
-		// children is the list of the orphans, and short. This goroutine only
-		// keeps the main thread from carrying the other one.
-		go h.work()
-		<-h.done
-		runtime.UnlockOSThread()
-		return
-	}
-	defer h.end()
-	unblockSignals()
 	for {
 		if !h.again {
 			select {
 			case <-h.quit:
-				return
 			case <-h.mail.wake:
 			case <-h.chld:
 				h.dead = true
@@ -179,16 +169,35 @@ func (h *hand) work() {
 		}
 		select {
 		case <-h.quit:
+			h.end()
 			return
 		default:
-			h.turn()
 		}
+		h.turn()
+		if len(h.queue) == 0 {
+			continue
+		}
+		runtime.LockOSThread()
+		if onMainThread() {
+			// Orphans become children of the main thread. As long as those that
+			// the hand forks are other threads' children, the list of the main
+			// thread's children is the list of the orphans, and short. So the
+			// main thread is kept busy with waiting, and another goes on.
+			go h.work()
+			<-h.done
+			runtime.UnlockOSThread()
+			return
+		}
+		mask := unblockSignals()
+		h.forkNext()
+		blockSignals(mask)
+		runtime.UnlockOSThread()
 	}
 }
 
-// turn does a bounded piece of work: it reads all messages, reaps a batch if
-// children have ended, and forks once. A thousand starts in a row thus hold up
-// neither a signal nor an exit.
+// turn comes before each fork: it reads all messages, and reaps a batch if
+// children have ended. A thousand starts in a row thus hold up neither a signal
+// nor an exit.
 func (h *hand) turn() {
 	h.again = false
 	for _, m := range h.mail.take() {
@@ -203,14 +212,17 @@ func (h *hand) turn() {
 		h.dead = false
 		h.reap()
 	}
-	if len(h.queue) > 0 {
-		o := h.queue[0]
-		h.queue[0] = nil // what it holds is no longer needed once it is forked
-		h.queue = h.queue[1:]
-		delete(h.held, o.key())
-		h.fork(o)
-	}
 	h.again = h.again || h.dead || len(h.queue) > 0
+}
+
+// forkNext does the oldest start.
+func (h *hand) forkNext() {
+	o := h.queue[0]
+	h.queue[0] = nil // what it holds is no longer needed once it is forked
+	h.queue = h.queue[1:]
+	delete(h.held, o.key())
+	h.fork(o)
+	h.again = true
 }
 
 func (h *hand) read(m message) {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"syscall"
 	"unsafe"
@@ -17,10 +18,15 @@ import (
 // began with.
 func onMainThread() bool { return unix.Gettid() == os.Getpid() }
 
-// unblockSignals clears the thread's signal mask: children inherit it from the
-// thread that forks them, and the daemon may have been started with signals
-// blocked.
-func unblockSignals() { _ = unix.PthreadSigmask(unix.SIG_SETMASK, &unix.Sigset_t{}, nil) }
+// unblockSignals clears the thread's signal mask and returns what it was:
+// children inherit it from the thread that forks them, and the daemon may have
+// been started with signals blocked.
+func unblockSignals() (old unix.Sigset_t) {
+	_ = unix.PthreadSigmask(unix.SIG_SETMASK, &unix.Sigset_t{}, &old)
+	return old
+}
+
+func blockSignals(mask unix.Sigset_t) { _ = unix.PthreadSigmask(unix.SIG_SETMASK, &mask, nil) }
 
 // adoptOrphans makes this process the one that orphans below it are given to,
 // see PR_SET_CHILD_SUBREAPER(2const). PID 1 is that anyway.
@@ -100,11 +106,13 @@ func dupTerminal(fd int) int {
 // A process in the background gets SIGTTOU for trying that, unless it blocks
 // it, see tcsetpgrp(3).
 func takeTerminal(tty int) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	var mask, old unix.Sigset_t
 	mask.Val[0] = 1 << (uint(unix.SIGTTOU) - 1)
 	if unix.PthreadSigmask(unix.SIG_BLOCK, &mask, &old) != nil {
 		return
 	}
 	_ = unix.IoctlSetPointerInt(tty, unix.TIOCSPGRP, unix.Getpgrp()) // a terminal that hung up
-	_ = unix.PthreadSigmask(unix.SIG_SETMASK, &old, nil)
+	blockSignals(old)
 }

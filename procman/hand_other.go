@@ -13,14 +13,17 @@ import (
 // What follows is the hand where there is no procfs and no subreaper: it
 // starts, signals and reaps its own children, and knows of no other.
 
-func onMainThread() bool  { return false }
-func unblockSignals()     {}
-func adoptOrphans() error { return nil }
-func handleSignals()      {}
-func markCloexec() error  { return nil }
-func takeTerminal(int)    {}
-func dupTerminal(int) int { return -1 }
-func access(string) error { return nil }
+type signalMask struct{}
+
+func unblockSignals() signalMask { return signalMask{} }
+func blockSignals(signalMask)    {}
+func onMainThread() bool         { return false }
+func adoptOrphans() error        { return nil }
+func handleSignals()             {}
+func markCloexec() error         { return nil }
+func takeTerminal(int)           {}
+func dupTerminal(int) int        { return -1 }
+func access(string) error        { return nil }
 
 // maxRSSBytes returns the largest resident set; darwin counts in bytes.
 func maxRSSBytes(u *syscall.Rusage) int64 { return u.Maxrss }

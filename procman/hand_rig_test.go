@@ -128,7 +128,7 @@ func (r *rig) launch(role string, args ...string) launch {
 		r.t.Fatal(err)
 	}
 	r.next++
-	tag := fmt.Sprintf("test/%s/%d", r.t.Name(), r.next)
+	tag := fmt.Sprintf("test-%d-%d/%s/%d", os.Getpid(), time.Now().UnixNano(), r.t.Name(), r.next)
 	r.tags[r.next] = tag
 	env := append(without(os.Environ(), "GOSUP_RUN="), "GOSUP_RUN="+tag, "PROCMAN_TEST_ROLE="+role,
 		"GORACE=atexit_sleep_ms=0")

@@ -211,26 +211,29 @@ func playSay([]string) {
 }
 
 // playStorm forks short-lived children into sessions of their own as fast as
-// it can.
+// it can, for a while.
 func playStorm([]string) {
 	ready()
-	for {
-		if _, err := fork("exit", "0"); err != nil {
-			continue
+	for range 20000 {
+		if _, err := fork("exit", "0"); err != nil && err != syscall.EAGAIN {
+			return
 		}
 		var status syscall.WaitStatus
 		syscall.Wait4(-1, &status, syscall.WNOHANG, nil)
 	}
 }
 
-// playComet replaces itself by a child in a new session, again and again: each
-// becomes an orphan at once.
+// playComet replaces itself by a child in a new session, again and again, for
+// a while: each becomes an orphan at once.
 func playComet(args []string) {
+	generation := 0
 	if len(args) == 0 {
 		ready()
+	} else {
+		generation, _ = strconv.Atoi(args[0])
 	}
-	for {
-		if _, err := fork("comet", "on"); err == nil {
+	for generation < 3000 {
+		if _, err := fork("comet", strconv.Itoa(generation+1)); err != syscall.EAGAIN {
 			return
 		}
 	}
