@@ -33,11 +33,16 @@ func appendText(out []byte, stamp, stream string, body []byte, last bool) []byte
 }
 
 // appendJSON appends a line as one JSON object. Bytes that are not UTF-8 are
-// replaced in "line" and then kept whole in "bytes", as base64.
+// replaced in "line" and then kept whole in "bytes", as base64. A stamp of ""
+// is an unknown time.
 func appendJSON(out []byte, stamp, process, stream string, body []byte, last bool) []byte {
-	out = append(out, `{"time":"`...)
-	out = append(out, stamp...)
-	out = append(out, `","process":"`...)
+	if stamp == "" {
+		out = append(out, `{"time":null,"process":"`...)
+	} else {
+		out = append(out, `{"time":"`...)
+		out = append(out, stamp...)
+		out = append(out, `","process":"`...)
+	}
 	out, _ = appendEscaped(out, []byte(process))
 	out = append(out, `","stream":"`...)
 	out = append(out, stream...)

@@ -158,6 +158,11 @@ func (r *reading) follow(ctx context.Context, emit func(Record) error) error {
 				return ended(err)
 			}
 		}
+		if r.q.Idle != nil {
+			if err := r.q.Idle(); err != nil {
+				return err
+			}
+		}
 		select {
 		case <-r.wake:
 		case <-r.p.done:

@@ -407,6 +407,20 @@ func TestReadConsoleOutput(t *testing.T) {
 	}
 }
 
+func TestRecordAppendJSON(t *testing.T) {
+	t.Parallel()
+	r := Record{Process: "web", Line: []byte("a\"\x00b\xff")}
+	want := `{"time":null,"process":"web","stream":"","line":"a\"\u0000b\ufffd","bytes":"YSIAYv8="}` + "\n"
+	if diff := cmp.Diff(want, string(r.AppendJSON(nil))); diff != "" {
+		t.Error(diff)
+	}
+	r = Record{Time: time.Unix(1, 500_000_000), Process: "web", Stream: "stderr", Line: []byte("x"), Partial: true}
+	want = `{"time":"1970-01-01T00:00:01.500000Z","process":"web","stream":"stderr","partial":true,"line":"x"}` + "\n"
+	if diff := cmp.Diff(want, string(r.AppendJSON(nil))); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestReadWhatIsNotKept(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

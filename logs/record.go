@@ -26,6 +26,16 @@ type Record struct {
 	Partial bool
 }
 
+// AppendJSON appends the record as a line of JSON: what the JSON format of a
+// file has, with a time of null where it is not known.
+func (r *Record) AppendJSON(out []byte) []byte {
+	at := ""
+	if !r.Time.IsZero() {
+		at = stamp(r.Time)
+	}
+	return appendJSON(out, at, r.Process, r.Stream, r.Line, !r.Partial)
+}
+
 // Query says what is to be read.
 type Query struct {
 	Lines  int       // only the last ones of each process; negative for all
@@ -34,6 +44,10 @@ type Query struct {
 	Stream string    // only this stream; "" for all. Lines of unknown stream count as stdout.
 	Grep   *regexp.Regexp
 	Follow bool // go on with what comes, until the context ends
+
+	// Idle, if set, is called when all that there is was emitted and Follow
+	// waits for more. Its error ends the reading.
+	Idle func() error
 }
 
 // matches reports whether a record is asked for.

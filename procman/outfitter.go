@@ -223,7 +223,7 @@ func (o *outfitter) outlet(id tree.NodeID, p *spec.Process) (*outlet, error) {
 	if out := o.sinks[id]; out != nil {
 		return out, nil
 	}
-	sink, err := o.m.opt.Pump.Open(p.Name, o.resolve(p.Logs), logs.Owner{UID: os.Getuid(), GID: os.Getgid()})
+	sink, err := o.m.opt.Pump.Open(p.Name, o.m.resolve(p.Logs), logs.Owner{UID: os.Getuid(), GID: os.Getgid()})
 	if err != nil {
 		return nil, err
 	}
@@ -232,20 +232,12 @@ func (o *outfitter) outlet(id tree.NodeID, p *spec.Process) (*outlet, error) {
 	return out, nil
 }
 
-// resolve replaces OutputAuto by what it means here.
-func (o *outfitter) resolve(l spec.Logs) spec.Logs {
-	if l.Output == spec.OutputAuto {
-		l.Output = o.m.opt.Output
-	}
-	return l
-}
-
 func (o *outfitter) reconfigure(e tree.Changed) {
 	out := o.sinks[e.Node]
 	if out == nil {
 		return
 	}
-	if err := out.sink.Reconfigure(o.resolve(e.Process.Logs)); err != nil {
+	if err := out.sink.Reconfigure(o.m.resolve(e.Process.Logs)); err != nil {
 		o.m.log.Warn("output not changed", slog.String("process", e.Process.Name), slog.Any("err", err))
 	}
 }
