@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -122,13 +123,70 @@ func (c *Client) Events(ctx context.Context, req EventsRequest, each func(line [
 	return c.lines(ctx, "/v1/events", q, each)
 }
 
-func (c *Client) lines(ctx context.Context, path string, q url.Values, each func(line []byte, more bool) error) error {
+// LogsRequest says which output is wanted.
+type LogsRequest struct {
+	Names  []string // none: of all processes
+	Last   int      // of each process, at most so many lines; -1: all
+	Since  string   // a duration back, or a time as RFC 3339 has it; "" for all
+	Until  string   // as Since
+	Stream string   // stdout or stderr; "" for both
+	Grep   string   // a regular expression
+	Follow bool     // go on with what comes
+	JSON   bool     // one object a line, else bare lines
+	Prefix bool     // put the name before each bare line even of a single process: "web | line"
+}
+
+// Output is what Logs returns. The error of a Read that is not io.EOF says why
+// it broke off.
+type Output struct {
+	io.ReadCloser
+	Prefix int // how many characters of each line are the name and what stands behind it; 0 if there are none
+}
+
+// Logs returns the output of processes, for as long as it is read.
+func (c *Client) Logs(ctx context.Context, req LogsRequest) (*Output, error) {
+	q := url.Values{"name": req.Names}
+	if req.Last >= 0 {
+		q.Set("n", fmt.Sprint(req.Last))
+	}
+	for key, value := range map[string]string{"since": req.Since, "until": req.Until, "stream": req.Stream, "grep": req.Grep} {
+		if value != "" {
+			q.Set(key, value)
+		}
+	}
+	if req.Follow {
+		q.Set("follow", "true")
+	}
+	if req.JSON {
+		q.Set("format", "json")
+	}
+	if req.Prefix {
+		q.Set("prefix", "always")
+	}
+	body, err := c.stream(ctx, "/v1/logs", q)
+	if err != nil {
+		return nil, err
+	}
+	width, _ := strconv.Atoi(body.resp.Header.Get(prefixHeader)) // 0 without one
+	return &Output{ReadCloser: body, Prefix: width}, nil
+}
+
+// stream opens an answer that may be quiet for as long as it likes.
+func (c *Client) stream(ctx context.Context, path string, q url.Values) (*answerBody, error) {
 	body, err := c.open(ctx, request{method: http.MethodGet, path: path, query: q})
+	if err != nil {
+		return nil, err
+	}
+	body.conn.SetReadDeadline(time.Time{})
+	return body, nil
+}
+
+func (c *Client) lines(ctx context.Context, path string, q url.Values, each func(line []byte, more bool) error) error {
+	body, err := c.stream(ctx, path, q)
 	if err != nil {
 		return err
 	}
 	defer body.Close()
-	body.conn.SetReadDeadline(time.Time{}) // it may be quiet for as long as it likes
 	r := bufio.NewReaderSize(body, 64<<10)
 	for {
 		line, err := readLine(r)
@@ -141,7 +199,7 @@ func (c *Client) lines(ctx context.Context, path string, q url.Values, each func
 			return nil
 		}
 		if err != nil {
-			return cut(ctx, err)
+			return err
 		}
 	}
 }
@@ -199,11 +257,7 @@ func (c *Client) fetch(ctx context.Context, r request) ([]byte, error) {
 		return nil, err
 	}
 	defer body.Close()
-	b, err := io.ReadAll(body)
-	if err != nil {
-		return nil, cut(ctx, err)
-	}
-	return b, nil
+	return io.ReadAll(body)
 }
 
 // open sends a request and returns the body of the answer, if that is a
@@ -218,7 +272,7 @@ func (c *Client) open(ctx context.Context, r request) (*answerBody, error) {
 		return nil, c.unreachable(err)
 	}
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
-	body := &answerBody{conn: conn, stop: stop}
+	body := &answerBody{over: ctx.Err, conn: conn, stop: stop}
 	conn.SetDeadline(time.Now().Add(r.waits + answerTimeout))
 	u := url.URL{Scheme: "http", Host: "gosup", Path: r.path, RawQuery: r.query.Encode()}
 	req, err := http.NewRequest(r.method, u.String(), bytes.NewReader(r.body))
@@ -240,7 +294,7 @@ func (c *Client) open(ctx context.Context, r request) (*answerBody, error) {
 		}
 		return nil, c.noAnswer(ctx, err)
 	}
-	body.Reader = resp.Body
+	body.resp = resp
 	if resp.StatusCode >= 300 {
 		defer body.Close()
 		return nil, problemOf(resp)
@@ -250,11 +304,38 @@ func (c *Client) open(ctx context.Context, r request) (*answerBody, error) {
 
 // answerBody is a body that takes its connection with it.
 type answerBody struct {
-	io.Reader
+	over func() error // Err of the context of the call
+	resp *http.Response
 	conn net.Conn
 	stop func() bool
 }
 
+// Read reads the answer. Its errors are those of the Client.
+func (b *answerBody) Read(p []byte) (int, error) {
+	n, err := b.resp.Body.Read(p)
+	switch {
+	case err == nil:
+		return n, nil
+	case errors.Is(err, io.EOF):
+		return n, b.trailer()
+	case b.over() != nil:
+		return n, b.over()
+	default:
+		return n, problemf(CodeUnreachable, "gosup has ended, or what it sent was not read for too long", "the answer broke off: %s", err)
+	}
+}
+
+// trailer returns the problem that a stream has ended with, or io.EOF.
+func (b *answerBody) trailer() error {
+	text := b.resp.Trailer.Get(problemTrailer)
+	p := &Problem{}
+	if text == "" || json.Unmarshal([]byte(text), p) != nil {
+		return io.EOF
+	}
+	return p
+}
+
+// Close closes the connection.
 func (b *answerBody) Close() error {
 	b.stop()
 	return b.conn.Close()
@@ -297,12 +378,4 @@ func (c *Client) noAnswer(ctx context.Context, err error) error {
 		return problemf(CodeUnreachable, "it is ending, or has too many clients: try again", "gosup closed the connection on %s without an answer", c.socket)
 	}
 	return problemf(CodeBroken, "is this a socket of gosup?", "no sensible answer on %s: %s", c.socket, err)
-}
-
-// cut is the error of an answer that broke off.
-func cut(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	return problemf(CodeUnreachable, "gosup has ended, or what it sent was not read for too long", "the answer broke off: %s", err)
 }

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net/http"
 	"net/url"
-	"time"
 )
 
 // Shutdown asks the daemon to end. It returns as soon as that is on its way.
@@ -45,10 +43,7 @@ func (c *Client) ShutdownAndWait(ctx context.Context, req ShutdownRequest) error
 
 // untilSilent returns when the daemon answers no more.
 func (c *Client) untilSilent(ctx context.Context) error {
-	body, err := c.open(ctx, request{
-		method: http.MethodGet, path: "/v1/events",
-		query: url.Values{"follow": {"true"}, "n": {"0"}},
-	})
+	body, err := c.stream(ctx, "/v1/events", url.Values{"follow": {"true"}, "n": {"0"}})
 	var p *Problem
 	switch {
 	case errors.As(err, &p) && p.Code == CodeUnreachable:
@@ -57,7 +52,6 @@ func (c *Client) untilSilent(ctx context.Context) error {
 		return err
 	}
 	defer body.Close()
-	body.conn.SetReadDeadline(time.Time{})
 	// However it ends: the daemon has closed.
 	_, _ = io.Copy(io.Discard, body)
 	return ctx.Err()

@@ -13,9 +13,6 @@ import (
 	"gosup/tree"
 )
 
-// jsonLines is the media type of JSON values, each on a line of its own.
-const jsonLines = "application/jsonl"
-
 // maxFollow is how long somebody can follow before it must ask again: no limit
 // in practice, but every wait has one.
 const maxFollow = 30 * 24 * time.Hour

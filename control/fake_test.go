@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"gosup/logs"
 	"gosup/policy"
 	"gosup/spec"
 	"gosup/tree"
@@ -30,6 +31,7 @@ type fake struct {
 	asked   []tree.Asked
 	answer  func(tree.Asked) tree.Answer
 	shut    []tree.Shutdown
+	output  func(ctx context.Context, from []logs.Source, q logs.Query, emit func(logs.Record) error) error
 }
 
 func newFake(nodes ...*tree.Node) *fake {
@@ -110,6 +112,14 @@ func (f *fake) Events(since uint64) ([]tree.Noted, bool) {
 
 func (f *fake) EventsChanged(ctx context.Context, since uint64) error {
 	return f.until(ctx, func() bool { return f.forgot+uint64(len(f.notes)) > since })
+}
+
+func (f *fake) Source(n *tree.Node) logs.Source {
+	return logs.Source{Name: n.Name, Logs: n.Process.Logs}
+}
+
+func (f *fake) ReadOutput(ctx context.Context, from []logs.Source, q logs.Query, emit func(logs.Record) error) error {
+	return f.output(ctx, from, q, emit)
 }
 
 func (f *fake) Now() tree.Time             { return f.now }

@@ -123,6 +123,7 @@ func routes() []route {
 		{"GET", "/v1/tree", read, (*Server).showTree},
 		{"GET", "/v1/wait", read, (*Server).wait},
 		{"GET", "/v1/events", read, (*Server).events},
+		{"GET", "/v1/logs", read, (*Server).logs},
 		{"GET", "/v1/version", read, (*Server).version},
 		{"POST", "/v1/actions/start", change, (*Server).start},
 		{"POST", "/v1/actions/stop", change, (*Server).stop},

@@ -7,19 +7,25 @@ import (
 	"time"
 )
 
-// stream writes an answer of JSON lines, one after the other as they come.
-// Each write must get on within the write deadline: who does not read for so long is
+// stream writes an answer of lines, one after the other as they come. Each write must get on within the write deadline: who does not read for so long is
 // let go. Nothing is kept for a slow reader; it reads on from where it was, as
-// far as the history still goes back.
+// far as the history still goes back. What goes wrong after the beginning is
+// told in a trailer.
 type stream struct {
-	rc  *http.ResponseController
-	buf *bufio.Writer
+	header http.Header
+	rc     *http.ResponseController
+	buf    *bufio.Writer
 }
+
+// problemTrailer is the trailer that holds the problem, as JSON, of a stream
+// that ended before its time.
+const problemTrailer = "Gosup-Problem"
 
 func (s *Server) newStream(w http.ResponseWriter, mediaType string) *stream {
 	w.Header().Set("Content-Type", mediaType)
+	w.Header().Set("Trailer", problemTrailer)
 	rc := http.NewResponseController(w)
-	return &stream{rc: rc, buf: bufio.NewWriterSize(deadlineWriter{w, rc, s.deadlines.write}, 32<<10)}
+	return &stream{header: w.Header(), rc: rc, buf: bufio.NewWriterSize(deadlineWriter{w, rc, s.deadlines.write}, 32<<10)}
 }
 
 // deadlineWriter gives each write a deadline of its own.
@@ -52,4 +58,13 @@ func (t *stream) flush() error {
 		return err
 	}
 	return t.rc.Flush() // the deadline is that of the last write
+}
+
+// fail ends the stream with a problem. If it is that of the connection, nobody
+// is left to be told.
+func (t *stream) fail(p *Problem) {
+	if b, err := json.Marshal(p); err == nil {
+		t.header.Set(problemTrailer, string(b))
+	}
+	t.flush()
 }

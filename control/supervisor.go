@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"gosup/logs"
 	"gosup/tree"
 )
 
@@ -34,6 +35,13 @@ type Supervisor interface {
 
 	// EventsChanged waits until there is a note with a number above since.
 	EventsChanged(ctx context.Context, since uint64) error
+
+	// Source returns where the output of a process goes.
+	Source(n *tree.Node) logs.Source
+
+	// ReadOutput hands to emit what processes have written, as logs.Pump.Read
+	// does.
+	ReadOutput(ctx context.Context, from []logs.Source, q logs.Query, emit func(logs.Record) error) error
 
 	// Now reads the clock that times in snapshots are measured on.
 	Now() tree.Time

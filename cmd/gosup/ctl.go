@@ -47,6 +47,7 @@ such process, 5 not permitted, 6 rejected configuration, 7 no daemon answers.`,
 	cmd.AddCommand(
 		newStatusCommand(c),
 		newTreeCommand(c),
+		newLogsCommand(c),
 		newEventsCommand(c),
 		newWaitCommand(c),
 		newStartCommand(c),
