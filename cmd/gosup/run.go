@@ -16,7 +16,7 @@ import (
 const forEver = 100 * 365 * 24 * time.Hour
 
 func newRunCommand() *cobra.Command {
-	var file string
+	var file, pprofSocket string
 	cmd := &cobra.Command{
 		Use:   "run [-c FILE] [flags] | run [flags] -- COMMAND [ARGS...]",
 		Short: "Supervise the processes of a file, or one command, in the foreground",
@@ -34,11 +34,19 @@ with no patience. HUP reloads the file. USR1 opens the log files again.`,
 	}
 	flags := cmd.Flags()
 	flags.StringVarP(&file, "config", "c", "", "configuration file")
+	flags.StringVar(&pprofSocket, "pprof", "", "serve Go's profiles on this unix socket, for work on gosup itself")
 	set := newSettings(flags)
 	for _, f := range commandFlags {
 		flags.String(f.name, "", f.usage)
 	}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if pprofSocket != "" {
+			stop, err := servePprof(pprofSocket)
+			if err != nil {
+				return err
+			}
+			defer stop()
+		}
 		dash := cmd.ArgsLenAtDash()
 		if len(args) > 0 && dash != 0 {
 			return usageErrorf("run: unexpected %q (name a file with -c %s, or put a command behind --)", args[0], args[0])
