@@ -79,7 +79,7 @@ func TestEventJSON(t *testing.T) {
 	f := newFake()
 	f.note(tree.Note{
 		Type: tree.NoteState, Process: "web", From: "running", To: "backoff", PID: 77, By: "uid 0", Detail: "x",
-		Cause: tree.Cause{Kind: tree.CauseStart, Text: "no such file"}, Exit: &tree.Exit{Code: 2},
+		Cause: &tree.Cause{Kind: tree.CauseStart, Text: "no such file"}, Exit: &tree.Exit{Code: 2},
 	})
 	w := serve(t, f)
 	var got []string

@@ -110,8 +110,8 @@ func judgeStart(r *ActionResult, a *tree.Result, n *tree.Node, verb tree.Verb) {
 // failure says what failed, without what is done about it.
 func failure(n *tree.Node) string {
 	c := n.Cause
-	for c.Before != nil {
-		c = *c.Before
+	for c != nil && c.Before != nil {
+		c = c.Before
 	}
 	if words := c.String(); words != "" {
 		return words

@@ -67,6 +67,8 @@ func (m *Manager) Run() (code int) {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	defer close(m.ended)
+	trimmer := newTrimmer()
+	defer trimmer.timer.Stop()
 	for {
 		m.events = m.events[:0]
 		m.taken = m.inbox.take(m.taken)
@@ -80,6 +82,7 @@ func (m *Manager) Run() (code int) {
 		}
 		clear(m.effects)
 		m.publish(now)
+		trimmer.stepped()
 		if m.exiting != nil {
 			return m.exiting.Code
 		}

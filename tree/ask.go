@@ -62,7 +62,7 @@ func (t *Tree) askedOf(n *node, e Asked) Result {
 	}
 	r.Order = n.orders
 	if r.Err == "" {
-		t.note(Note{Type: NoteRequest, Process: n.name, Cause: *cause, By: e.By, Detail: e.Verb.String()})
+		t.note(Note{Type: NoteRequest, Process: n.name, Cause: cause, By: e.By, Detail: e.Verb.String()})
 	}
 	return r
 }

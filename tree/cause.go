@@ -54,8 +54,11 @@ const (
 	CauseEssential             // Node was essential and has ended for good
 )
 
-// String says the cause in words.
-func (c Cause) String() string {
+// String says the cause in words; "" for nil.
+func (c *Cause) String() string {
+	if c == nil {
+		return ""
+	}
 	switch c.Kind {
 	case CauseAutostart:
 		return "started with the daemon"
@@ -116,7 +119,7 @@ func (c Cause) String() string {
 }
 
 // after puts what led to a cause behind it.
-func (c Cause) after(words string) string {
+func (c *Cause) after(words string) string {
 	if c.Before == nil {
 		return words
 	}
@@ -183,4 +186,12 @@ func (e Exit) String() string {
 		s += " (core dumped)"
 	}
 	return s
+}
+
+// by returns who asked; "" if nobody did.
+func (c *Cause) by() string {
+	if c == nil {
+		return ""
+	}
+	return c.By
 }

@@ -201,7 +201,7 @@ func (t *Tree) noteBreaker(s *supply) {
 	s.shown = state
 	t.breakersTouched = true
 	t.note(Note{Type: NoteBreaker, Process: s.spec.Name, From: from.String(), To: state.String(),
-		Cause: Cause{Kind: CauseProbe, Text: s.reason}})
+		Cause: &Cause{Kind: CauseProbe, Text: s.reason}})
 	if state == policy.Closed {
 		t.release(s)
 	}
@@ -295,14 +295,14 @@ func (t *Tree) Breakers() []Breaker {
 }
 
 // waitCause says which process comes before n, and how far that is.
-func (t *Tree) waitCause(n *node) Cause {
+func (t *Tree) waitCause(n *node) *Cause {
 	m := &t.nodes[n.waitFor]
 	for _, d := range n.depends {
 		if d.node == n.waitFor {
-			return Cause{Kind: CauseDepends, Node: m.name, Text: t.distance(m, d.condition)}
+			return &Cause{Kind: CauseDepends, Node: m.name, Text: t.distance(m, d.condition)}
 		}
 	}
-	return Cause{Kind: CauseOrder, Node: m.name}
+	return &Cause{Kind: CauseOrder, Node: m.name}
 }
 
 // distance says what m is, where it should be c.
@@ -321,7 +321,7 @@ func (t *Tree) distance(m *node, c spec.Condition) string {
 }
 
 // cutCause says which breaker keeps n down, and for how long.
-func (t *Tree) cutCause(n *node) Cause {
+func (t *Tree) cutCause(n *node) *Cause {
 	s := &t.deps[n.cut-1]
 	words := "its circuit breaker is " + s.shown.String()
 	if s.shown == policy.Open {
@@ -330,7 +330,7 @@ func (t *Tree) cutCause(n *node) Cause {
 	if s.reason != "" {
 		words += " (" + s.reason + ")"
 	}
-	return Cause{Kind: CauseBreaker, Node: s.spec.Name, Text: words}
+	return &Cause{Kind: CauseBreaker, Node: s.spec.Name, Text: words}
 }
 
 // waitingOn returns the names of all that a waiting process waits for.
@@ -388,7 +388,7 @@ func (t *Tree) askedOfBreakers(e Asked) {
 			continue
 		}
 		t.breakersTouched = true
-		t.note(Note{Type: NoteRequest, Process: name, Cause: Cause{Kind: CauseAsked, By: e.By, Text: e.Why}, By: e.By, Detail: e.Verb.String()})
+		t.note(Note{Type: NoteRequest, Process: name, Cause: &Cause{Kind: CauseAsked, By: e.By, Text: e.Why}, By: e.By, Detail: e.Verb.String()})
 		t.noteBreaker(s)
 		results = append(results, r)
 	}

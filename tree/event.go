@@ -292,7 +292,7 @@ type Note struct {
 	Process string // full name of a process or group; "" for the daemon
 	From    string // the state left, where one was
 	To      string // the state entered
-	Cause   Cause
+	Cause   *Cause // nil for none
 	PID     int
 	Exit    *Exit
 	By      string

@@ -121,7 +121,7 @@ func (t *Tree) charge(p *node, cause *Cause, at Time) bool {
 	spent := &Cause{Kind: CauseBudget, Limit: limit, Before: cause}
 	switch {
 	case p.group.OnExhausted == policy.Escalate && p.parent > 0:
-		t.note(Note{Type: NoteGroup, Process: p.name, To: "escalated", Cause: *spent})
+		t.note(Note{Type: NoteGroup, Process: p.name, To: "escalated", Cause: spent})
 		p.cause = spent
 		t.fail(p, at, spent, 0)
 	case p.group.OnExhausted == policy.Stop:
@@ -140,7 +140,7 @@ func (t *Tree) charge(p *node, cause *Cause, at Time) bool {
 // failGroup gives up group p and all in it. Members that rest by a person's
 // wish, or are over, stay so.
 func (t *Tree) failGroup(p *node, cause *Cause) {
-	t.note(Note{Type: NoteGroup, Process: p.name, To: StateFailed.String(), Cause: *cause})
+	t.note(Note{Type: NoteGroup, Process: p.name, To: StateFailed.String(), Cause: cause})
 	i := t.indexOf(p)
 	for j := i; j < p.end; j++ {
 		n := &t.nodes[j]
@@ -221,7 +221,7 @@ func (t *Tree) postpone(p *node, at Time, delay time.Duration, count int, limit 
 	p.notBefore = at.Add(delay)
 	p.touched = true
 	p.cause = &Cause{Kind: CauseRestart, Count: count, Limit: limit, Delay: delay, Before: cause}
-	t.note(Note{Type: NoteGroup, Process: p.name, To: "restarting", Cause: *p.cause})
+	t.note(Note{Type: NoteGroup, Process: p.name, To: "restarting", Cause: p.cause})
 }
 
 // delay returns how long restart n waits, jitter and all.

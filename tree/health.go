@@ -291,7 +291,7 @@ func (t *Tree) noteHealth(n *node) {
 	from := n.shownHealth
 	n.shownHealth, n.shownReason, n.touched = h, reason, true
 	t.note(Note{Type: NoteHealth, Process: n.name, From: from.String(), To: h.String(),
-		Cause: Cause{Kind: CauseProbe, Text: reason}, PID: n.pid})
+		Cause: &Cause{Kind: CauseProbe, Text: reason}, PID: n.pid})
 }
 
 // healthNow returns the worst that the checks of the current run say, and why.

@@ -59,7 +59,7 @@ func (t *Tree) hookDone(n *node, e HookDone) {
 	forgiven := e.Why == "" || h == nil || h.MayFail
 	if e.Why != "" {
 		t.note(Note{Type: NoteLog, Process: n.name, To: e.Moment.String(),
-			Cause: Cause{Kind: CauseProbe, Text: "hook " + e.Moment.String() + ": " + e.Why}})
+			Cause: &Cause{Kind: CauseProbe, Text: "hook " + e.Moment.String() + ": " + e.Why}})
 	}
 	why := "hook " + e.Moment.String() + ": " + e.Why
 	switch {

@@ -32,7 +32,7 @@ func (t *Tree) reload(e Reloaded) {
 		}
 	}
 	t.stirred = true
-	t.note(Note{Type: NoteReload, Cause: *r.cause, By: e.By,
+	t.note(Note{Type: NoteReload, Cause: r.cause, By: e.By,
 		Detail: fmt.Sprintf("%d new, %d changed, %d removed", r.added, r.changed, r.removed)})
 }
 

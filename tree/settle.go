@@ -26,7 +26,7 @@ func (t *Tree) settle() {
 // expire notices that the whole shutdown has taken too long.
 func (t *Tree) expire() {
 	if t.shutdown && t.urgency < AtOnce && t.now >= t.deadline {
-		t.note(Note{Type: NoteDaemon, To: "killing", Cause: Cause{Kind: CauseShutdown, By: "its timeout"},
+		t.note(Note{Type: NoteDaemon, To: "killing", Cause: &Cause{Kind: CauseShutdown, By: "its timeout"},
 			Detail: t.remaining()})
 		t.hurry(AtOnce)
 	}
@@ -374,7 +374,7 @@ func (t *Tree) finish() {
 			t.next = min(t.next, giveUp)
 			return
 		}
-		t.note(Note{Type: NoteDaemon, To: "giving up", Cause: t.ending, Detail: t.remaining()})
+		t.note(Note{Type: NoteDaemon, To: "giving up", Cause: &t.ending, Detail: t.remaining()})
 		t.exitCode = max(t.exitCode, 1)
 	} else if !root.down {
 		return

@@ -54,24 +54,22 @@ func (t *Tree) groupState(p *node) State {
 }
 
 // why returns what to tell people of the state of n.
-func (t *Tree) why(n *node) Cause {
+func (t *Tree) why(n *node) *Cause {
 	switch {
 	case n.shown == StateWaiting && n.cut != 0:
 		return t.cutCause(n)
 	case n.shown == StateWaiting && n.queued:
-		return Cause{Kind: CauseQueue, Count: t.settings.ParallelStarts}
+		return &Cause{Kind: CauseQueue, Count: t.settings.ParallelStarts}
 	case n.shown == StateWaiting && n.waitFor != 0:
 		return t.waitCause(n)
 	case n.shown == StateWaiting && n.body == closing:
-		return Cause{Kind: CauseHook, Text: spec.PostStop.String()}
+		return &Cause{Kind: CauseHook, Text: spec.PostStop.String()}
 	case n.shown == StateWaiting && n.body == leaving:
-		return Cause{Kind: CauseLeft}
+		return &Cause{Kind: CauseLeft}
 	case t.shutdown && n.rest == wanted:
-		return t.ending
-	case n.cause == nil:
-		return Cause{}
+		return &t.ending
 	}
-	return *n.cause
+	return n.cause
 }
 
 // show takes note of a new state of n, and of anything else that readers see.
@@ -104,7 +102,7 @@ func (t *Tree) noteState(n *node, s State, exit *Exit, pid int) {
 		return // what befell it was noted when it was decided
 	}
 	cause := t.why(n)
-	t.note(Note{Type: NoteState, Process: n.name, From: from.String(), To: s.String(), Cause: cause, PID: pid, Exit: exit, By: cause.By})
+	t.note(Note{Type: NoteState, Process: n.name, From: from.String(), To: s.String(), Cause: cause, PID: pid, Exit: exit, By: cause.by()})
 }
 
 // noteExit records the end of a run, whatever the next state: each is told

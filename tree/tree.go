@@ -33,7 +33,7 @@ type Tree struct {
 
 	shutdown bool
 	urgency  Urgency
-	ending   Cause // why it ends
+	ending   Cause // why it ends; never changes once it is set
 	exitCode int
 	farewell int  // what a shutdown puts in the place of the first signal of a stop; 0 for none
 	deadline Time // of the shutdown: what is left then is killed
@@ -471,7 +471,7 @@ func (t *Tree) end(code int, cause Cause) {
 	}
 	t.shutdown, t.exitCode, t.ending = true, code, cause
 	t.deadline = t.now.Add(t.settings.ShutdownTimeout)
-	t.note(Note{Type: NoteDaemon, To: "stopping", Cause: cause, By: cause.By})
+	t.note(Note{Type: NoteDaemon, To: "stopping", Cause: &t.ending, By: cause.By})
 	t.version++
 }
 

@@ -58,7 +58,7 @@ type Node struct {
 	Process  *spec.Process   // its definition; nil for a group. Env holds secrets: never shown
 
 	State        State
-	Cause        Cause
+	Cause        *Cause // nil for none
 	Reason       string // the cause in words
 	WaitingOn    []string
 	Health       Health

@@ -41,6 +41,11 @@ type daemon struct {
 // run supervises until the end and returns the daemon's exit code as an error.
 func (d *daemon) run() error {
 	procman.Prepare()
+	if os.Getenv("GOGC") == "" {
+		// A daemon's heap is a few megabytes: half of that again for garbage will
+		// do, and collecting it costs nothing that can be measured.
+		debug.SetGCPercent(50)
+	}
 	d.log = newLogger(d.tree.Supervisor)
 	if err := d.claim(); err != nil {
 		return err
@@ -60,8 +65,6 @@ func (d *daemon) run() error {
 		d.server = d.newServer()
 		go d.serve(listener)
 	}
-	// What loading has left behind is given back: a daemon is small.
-	debug.FreeOSMemory()
 	code := d.manager.Run()
 	stop()
 	d.close()

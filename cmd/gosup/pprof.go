@@ -6,11 +6,13 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"os"
+	"runtime"
 )
 
 // servePprof answers the requests of `go tool pprof` on a unix socket that
 // only gosup's own user can open, until the daemon ends.
 func servePprof(path string) (stop func(), err error) {
+	runtime.MemProfileRate = 64 << 10
 	mux := http.NewServeMux()
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)

@@ -1,0 +1,39 @@
+package procman
+
+import (
+	"runtime/debug"
+	"time"
+)
+
+// trimAfter is how long it has to be quiet before memory is given back.
+const trimAfter = time.Second
+
+// trimSteps is how many steps of the loop make it worth while.
+const trimSteps = 256
+
+// trimmer gives memory back that only a burst of work has needed, above all
+// the start: garbage, and the pages of code that nothing will run again. The
+// first time is after the start, then after every burst.
+type trimmer struct {
+	timer *time.Timer
+	steps int
+}
+
+func newTrimmer() *trimmer {
+	return &trimmer{timer: time.AfterFunc(trimAfter, trim)}
+}
+
+// stepped counts a step of the loop.
+func (t *trimmer) stepped() {
+	t.steps++
+	if t.steps >= trimSteps {
+		t.steps = 0
+		t.timer.Reset(trimAfter)
+	}
+}
+
+// trim runs on the timer's goroutine.
+func trim() {
+	debug.FreeOSMemory()
+	dropCode()
+}
