@@ -73,10 +73,13 @@ func (b *Breaker) Failures() int { return b.failures }
 // RetryAt returns when an open breaker lets the next trial pass.
 func (b *Breaker) RetryAt() Time { return b.retryAt }
 
-// Result records that a call through the breaker ended at now.
+// Result records that a call through the breaker ended at now. While it is
+// open, that is a call which began before: its success proves nothing of now.
 func (b *Breaker) Result(now Time, l BreakerLimit, ok bool) {
-	if ok {
+	if ok && b.State(now) != Open {
 		*b = Breaker{}
+	}
+	if ok {
 		return
 	}
 	b.failures++

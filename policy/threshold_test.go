@@ -56,7 +56,7 @@ func TestBreaker(t *testing.T) {
 			{71 * s, "bad", HalfOpen, 3}, {72 * s, "bad", Open, 4}, {102 * s, "look", HalfOpen, 4}}},
 		{"a late failure while open puts off the trial", []step{
 			{0, "trip", Open, 0}, {10 * s, "bad", Open, 1}, {39 * s, "look", Open, 1}, {40 * s, "look", HalfOpen, 1}}},
-		{"a success while open closes", []step{{0, "trip", Open, 0}, {1 * s, "ok", Closed, 0}}},
+		{"a late success while open changes nothing", []step{{0, "trip", Open, 0}, {1 * s, "ok", Open, 0}, {30 * s, "look", HalfOpen, 0}}},
 		{"reset", []step{{0, "bad", Closed, 1}, {0, "trip", Open, 1}, {1 * s, "reset", Closed, 0}, {2 * s, "bad", Closed, 1}}},
 	}
 	for _, tt := range tests {

@@ -38,6 +38,9 @@ var Steady = Life{Runs: Forever, Code: -1}
 type World struct {
 	// Live is asked for the life of each run. nil: all are Steady.
 	Live func(tree.Start) Life
+	// Answer says what a probe finds and how long that takes; the fields that
+	// name the probe are filled in. nil: no probe is ever answered.
+	Answer func(tree.Probe) (tree.Probed, time.Duration)
 	// Saw is told of every effect. It may call Post.
 	Saw func(tree.Effect)
 	// Fed is told of every Step and its events, before it is taken.
@@ -132,6 +135,10 @@ func (w *World) RunTo(end Time) {
 	w.now = max(w.now, end)
 }
 
+// Pause lets time pass in which nobody steps the tree, as when the machine
+// sleeps. It is for worlds in which nothing else happens meanwhile.
+func (w *World) Pause(d time.Duration) { w.now = w.now.Add(d) }
+
 // Advance takes the next Step if it is due by end, and reports whether it
 // was. The first Step is due at once.
 func (w *World) Advance(end Time) bool {
@@ -217,6 +224,8 @@ func (w *World) obey(e tree.Effect) {
 		w.checks.started = append(w.checks.started, e.Node)
 	case tree.Signal:
 		w.signal(e)
+	case tree.Probe:
+		w.probe(e)
 	case tree.Answer:
 		w.checks.answers++
 	case tree.Note:
@@ -260,6 +269,16 @@ func (w *World) start(e tree.Start) {
 	}
 	w.pids++
 	w.Post(at, tree.Started{Node: e.Node, Run: e.Run, PID: w.pids})
+}
+
+// probe has a probe answered, at the latest at its timeout.
+func (w *World) probe(e tree.Probe) {
+	if w.Answer == nil {
+		return
+	}
+	p, wait := w.Answer(e)
+	p.Node, p.Run, p.Check, p.Dependency = e.Node, e.Run, e.Check, e.Dependency
+	w.Post(w.now.Add(min(wait, e.Timeout)), p)
 }
 
 // signal lets a run, or what is left of it, feel a signal.

@@ -39,6 +39,10 @@ func parseTree(t *testing.T, text string) *spec.Tree {
 			s.Supervisor.ShutdownTimeout = must(time.ParseDuration(d))
 			continue
 		}
+		if words[0] == "dependency" {
+			s.Dependencies = append(s.Dependencies, parseDependency(words[1:]))
+			continue
+		}
 		indent := len(line) - len(strings.TrimLeft(line, " "))
 		for stack[len(stack)-1].indent >= indent {
 			stack = stack[:len(stack)-1]
@@ -90,7 +94,9 @@ func parseProcess(name string, words []string) *spec.Process {
 		case "kill":
 			p.Stop.Kill = map[string]spec.Kill{"tree": spec.KillTree, "group": spec.KillGroup, "process": spec.KillProcess}[value]
 		default:
-			parseRestart(&p.Restart, key, value)
+			if !setHealth(p, key, value) {
+				parseRestart(&p.Restart, key, value)
+			}
 		}
 	}
 	return p

@@ -57,6 +57,9 @@ type scenario struct {
 	once   map[string][]sim.Life
 	asked  uint64
 	silent bool
+
+	findings map[string]finding // how probes end, by target: see health_test.go
+	tracing  bool
 }
 
 const start = tree.Time(1000 * time.Second)
@@ -66,9 +69,10 @@ func play(t *testing.T, text string) string {
 	if !found {
 		t.Fatal("no line of dashes after the tree")
 	}
-	s := &scenario{t: t, lives: map[string]sim.Life{}, once: map[string][]sim.Life{}}
+	s := &scenario{t: t, lives: map[string]sim.Life{}, once: map[string][]sim.Life{}, findings: map[string]finding{}}
 	s.w = sim.NewWorld(parseTree(t, head), 1, start)
 	s.w.Live = s.live
+	s.w.Answer = s.answer
 	s.w.Saw = s.saw
 	s.out.WriteString(head + "\n---\n")
 	var block []string // lines that belong to a command, begin with "|"
@@ -129,7 +133,9 @@ func (s *scenario) do(words []string, block string) {
 			s.status(n)
 		}
 	default:
-		s.t.Fatalf("unknown command %q", verb)
+		if !s.doHealth(verb, rest) {
+			s.t.Fatalf("unknown command %q", verb)
+		}
 	}
 }
 
@@ -251,6 +257,8 @@ func (s *scenario) note(n tree.Note) {
 		return // the command, or the Start, has said it
 	case n.Type == tree.NoteDaemon || n.Type == tree.NoteReload:
 		s.line("gosup: %s", join(n.To, n.Cause.String(), n.Detail))
+	case n.Type == tree.NoteHealth || n.Type == tree.NoteBreaker:
+		s.line("%s: %s %s -> %s", n.Process, n.Type, n.From, join(n.To, n.Cause.String()))
 	case n.From == n.To:
 		s.line("%s: still %s", n.Process, join(n.To, n.Cause.String()))
 	case n.From != "":
