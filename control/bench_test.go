@@ -1,9 +1,11 @@
 package control
 
 import (
-	"encoding/json"
 	"fmt"
+	"log/slog"
+	"net/http"
 	"testing"
+	"time"
 
 	"gosup/tree"
 )
@@ -20,28 +22,32 @@ func thousand() []*tree.Node {
 
 func BenchmarkEncode1000(b *testing.B) {
 	f := newFake()
-	c := clock{now: f.Now(), wall: f.Wall}
+	s := newServer(f, Options{Log: slog.New(slog.DiscardHandler)}, defaultDeadlines())
 	nodes := thousand()
 	for b.Loop() {
-		out, err := json.Marshal(c.processes(nodes))
-		if err != nil {
-			b.Fatal(err)
-		}
-		b.SetBytes(int64(len(out)))
+		s.answerProcesses(nowhere{}, nodes)
 	}
 }
+
+// nowhere is an http.ResponseWriter.
+type nowhere struct{}
+
+func (nowhere) Header() http.Header              { return http.Header{} }
+func (nowhere) Write(b []byte) (int, error)      { return len(b), nil }
+func (nowhere) WriteHeader(int)                  {}
+func (nowhere) SetWriteDeadline(time.Time) error { return nil }
 
 func BenchmarkDecode1000(b *testing.B) {
 	f := newFake()
 	c := clock{now: f.Now(), wall: f.Wall}
-	in, err := json.Marshal(c.processes(thousand()))
-	if err != nil {
-		b.Fatal(err)
+	var list []Process
+	for _, n := range thousand() {
+		list = append(list, c.process(n))
 	}
+	in := appendProcesses(nil, list)
 	b.SetBytes(int64(len(in)))
 	for b.Loop() {
-		var out []Process
-		if err := json.Unmarshal(in, &out); err != nil {
+		if _, err := DecodeProcesses(in); err != nil {
 			b.Fatal(err)
 		}
 	}

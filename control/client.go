@@ -40,9 +40,15 @@ const answerTimeout = 10 * time.Second
 // Processes returns the status of the processes that the names mean, of all
 // without names.
 func (c *Client) Processes(ctx context.Context, names ...string) ([]Process, error) {
-	var out []Process
-	err := c.get(ctx, "/v1/processes", url.Values{"name": names}, &out)
-	return out, err
+	b, err := c.ProcessesJSON(ctx, names...)
+	if err != nil {
+		return nil, err
+	}
+	list, err := DecodeProcesses(b)
+	if err != nil {
+		return nil, c.senseless(err)
+	}
+	return list, nil
 }
 
 // ProcessesJSON is Processes, as the server wrote it.
@@ -245,9 +251,13 @@ func (c *Client) call(ctx context.Context, r request, out any) error {
 		return err
 	}
 	if err := json.Unmarshal(b, out); err != nil {
-		return problemf(CodeBroken, "", "the answer on %s makes no sense: %s", c.socket, err)
+		return c.senseless(err)
 	}
 	return nil
+}
+
+func (c *Client) senseless(err error) *Problem {
+	return problemf(CodeBroken, "", "the answer on %s makes no sense: %s", c.socket, err)
 }
 
 // fetch returns the whole body of a successful answer.
@@ -257,6 +267,11 @@ func (c *Client) fetch(ctx context.Context, r request) ([]byte, error) {
 		return nil, err
 	}
 	defer body.Close()
+	if n := body.resp.ContentLength; n >= 0 && n < 1<<30 {
+		b := make([]byte, n)
+		_, err := io.ReadFull(body, b)
+		return b, err
+	}
 	return io.ReadAll(body)
 }
 

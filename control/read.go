@@ -50,15 +50,34 @@ func (s *Server) listProcesses(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return s.answer(w, s.clock().processes(nodes))
+	s.answerProcesses(w, nodes)
+	return nil
 }
 
-func (c clock) processes(nodes []*tree.Node) []Process {
-	out := make([]Process, len(nodes))
-	for i, n := range nodes {
-		out[i] = c.process(n)
+// answerProcesses writes the status of processes as a list. It is encoded
+// piece by piece: a thousand are half a megabyte, which many clients at once
+// should not make the daemon hold.
+func (s *Server) answerProcesses(w http.ResponseWriter, nodes []*tree.Node) {
+	const piece = 16 << 10
+	c := s.clock()
+	if !s.begin(w, http.StatusOK, "application/json") {
+		return
 	}
-	return out
+	buf := append(make([]byte, 0, piece+2<<10), '[')
+	for i, n := range nodes {
+		if i > 0 {
+			buf = append(buf, ',')
+		}
+		p := c.process(n)
+		buf = p.appendJSON(buf)
+		if len(buf) >= piece {
+			if _, err := w.Write(buf); err != nil {
+				return
+			}
+			buf = buf[:0]
+		}
+	}
+	w.Write(append(buf, "]\n"...))
 }
 
 func (s *Server) showProcess(w http.ResponseWriter, r *http.Request) error {
@@ -152,7 +171,8 @@ func (s *Server) wait(w http.ResponseWriter, r *http.Request) error {
 		}
 		missing := slices.DeleteFunc(slices.Clone(nodes), func(n *tree.Node) bool { return reached(n, what) })
 		if len(missing) == 0 {
-			return s.answer(w, s.clock().processes(nodes))
+			s.answerProcesses(w, nodes)
+			return nil
 		}
 		next, err := s.sup.Changed(ctx, snap.Version)
 		if errors.Is(err, context.DeadlineExceeded) {

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -244,15 +245,25 @@ func (s *Server) answerProblem(w http.ResponseWriter, p *Problem) {
 	s.write(w, p.Status, "application/problem+json", b)
 }
 
-// write sends a whole answer. However long it was waited for, its deadline
-// begins now. An error is the client's: nobody is left to be told.
+// write sends a whole answer. An error is the client's: nobody is left to be
+// told.
 func (s *Server) write(w http.ResponseWriter, status int, mediaType string, b []byte) {
+	b = append(b, '\n')
+	w.Header().Set("Content-Length", strconv.Itoa(len(b)))
+	if s.begin(w, status, mediaType) {
+		w.Write(b)
+	}
+}
+
+// begin sends the head of an answer. However long the answer was waited for,
+// its deadline begins now. It returns false if the client is gone.
+func (s *Server) begin(w http.ResponseWriter, status int, mediaType string) bool {
 	w.Header().Set("Content-Type", mediaType)
 	if err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.deadlines.write)); err != nil {
-		return
+		return false
 	}
 	w.WriteHeader(status)
-	w.Write(append(b, '\n'))
+	return true
 }
 
 // cannedAnswer is the whole answer to a request that is not read.

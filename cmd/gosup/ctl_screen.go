@@ -94,7 +94,10 @@ func unsafeRune(r rune) bool {
 
 // line is safe for text that must not be more than one line.
 func (s *screen) line(text string) string {
-	return s.safe(strings.NewReplacer("\n", " ", "\t", " ").Replace(text))
+	if strings.ContainsAny(text, "\n\t") {
+		text = strings.NewReplacer("\n", " ", "\t", " ").Replace(text)
+	}
+	return s.safe(text)
 }
 
 // cell is one field of a table.

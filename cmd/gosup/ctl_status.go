@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"strconv"
 	"time"
@@ -30,8 +29,8 @@ backoff or waiting. Stopped on purpose is no failure.`,
 		if err != nil {
 			return err
 		}
-		var processes []control.Process
-		if err := json.Unmarshal(answer, &processes); err != nil {
+		processes, err := control.DecodeProcesses(answer)
+		if err != nil {
 			return fmt.Errorf("the answer makes no sense: %w", err)
 		}
 		if !c.quiet {
