@@ -101,6 +101,7 @@ type Process struct {
 	Dir         string   // absolute
 	Env         []string // KEY=value, in effect order, the later wins; values are secrets
 	CleanEnv    bool     // inherit nothing but PATH
+	Rights      Rights
 	Restart     Restart
 	Stop        Stop
 	Logs        Logs
