@@ -30,6 +30,7 @@ import (
 //	ends NAME N               wait for its end; the exit code must be N
 //	waitfor FILE REGEXP [N]   wait until the file has (at least N) matches
 //	waitstate NAME STATE      wait until the process of .gosup/run/gosup.sock is in a state
+//	waitcount NAME N          wait until N of its restarts are remembered
 //	pid VAR NAME              set a variable to the pid of the process
 //
 // and the conditions [root] and [unshare] (may make a PID namespace). What was
@@ -55,6 +56,7 @@ func TestScripts(t *testing.T) {
 			"ends":      positive(cmdEnds, 2, 2),
 			"waitfor":   positive(cmdWaitFor, 2, 3),
 			"waitstate": positive(cmdWaitState, 2, 2),
+			"waitcount": positive(cmdWaitCount, 2, 2),
 			"pid":       positive(cmdPID, 2, 2),
 		},
 	})
@@ -203,6 +205,20 @@ func cmdWaitState(ts *testscript.TestScript, args []string) {
 	}
 	_, err = c.Wait(ctx, args[1], patience, args[0])
 	ts.Check(err)
+}
+
+func cmdWaitCount(ts *testscript.TestScript, args []string) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	c := clientIn(ts)
+	var seen []control.Process
+	if !eventually(func() bool {
+		var err error
+		seen, err = c.Processes(ctx, args[0])
+		return err == nil && len(seen) == 1 && strconv.Itoa(seen[0].Restarts) == args[1]
+	}) {
+		ts.Fatalf("restarts of %s: %+v, want %s", args[0], seen, args[1])
+	}
 }
 
 func cmdPID(ts *testscript.TestScript, args []string) {
