@@ -17,8 +17,8 @@ func BenchmarkStep(b *testing.B) {
 	calm(&s.Root)
 	w := NewWorld(s, 1, 0)
 	w.Unchecked = true
-	w.Live = func(tree.Start) Life {
-		return Life{Runs: time.Duration(1+d.IntN(1000)) * ms, Exit: tree.Exit{Code: 1}, Obeys: ms, Dies: ms}
+	w.Live = func(*spec.Process, uint64) Life {
+		return Life{Runs: time.Duration(1+d.IntN(1000)) * ms, Well: Forever, Exit: tree.Exit{Code: 1}, Obeys: ms, Dies: ms}
 	}
 	b.ReportMetric(float64(len(w.View())), "nodes")
 	b.ResetTimer()

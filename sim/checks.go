@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 
+	"gosup/spec"
 	"gosup/tree"
 )
 
@@ -48,6 +49,10 @@ func (w *World) before() {
 				c.busy++
 			} else {
 				c.exits++
+			}
+		case tree.HookDone:
+			if e.Moment == spec.PreStart && e.Why != "" {
+				c.busy++
 			}
 		case tree.Shutdown:
 			c.atOnce = c.atOnce || e.Urgency == tree.AtOnce
@@ -179,7 +184,7 @@ func (w *World) lay(view []*tree.Node) {
 // ordered checks the order of stopping: the first signal of a stop goes to a
 // member of an ordered group only when none of the later members is stopping.
 func (w *World) ordered(e tree.Signal, r *run) {
-	if r.stopping || r.stage != alive || w.checks.personal {
+	if r.stopping || r.stage != alive || w.checks.personal || isReaction(r.proc, e.Signal) {
 		return
 	}
 	r.stopping = true
@@ -199,6 +204,16 @@ func (w *World) ordered(e tree.Signal, r *run) {
 		}
 		i = p
 	}
+}
+
+// isReaction reports whether a signal is what on_unhealthy may send: no stop.
+func isReaction(p *spec.Process, signal int) bool {
+	for i := range p.Checks {
+		if o := p.Checks[i].OnUnhealthy; o.Action == spec.UnhealthySignal && o.Signal == signal {
+			return true
+		}
+	}
+	return false
 }
 
 // checkStartOrder checks the order of starting: a member of an ordered group

@@ -28,6 +28,13 @@ func randomTree(d dice, n int) *spec.Tree {
 	for left := n; left > 0; {
 		left -= addMember(d, &s.Root, left, 0)
 	}
+	for i := range d.IntN(3) {
+		s.Dependencies = append(s.Dependencies, spec.Dependency{Name: fmt.Sprintf("d%d", i),
+			Probe: spec.Probe{TCP: &spec.TCPProbe{Address: "x:1"}}, Interval: pick(d, 100*ms, 5*time.Second), Timeout: ms,
+			Breaker:    policy.BreakerLimit{Failures: 1 + d.IntN(3), Recovery: pick(d, 10*ms, 10*time.Second), HalfOpenFailures: 1 + d.IntN(2)},
+			StopOnOpen: chance(d, 2)})
+	}
+	tie(d, &s.Root)
 	return s
 }
 
@@ -93,16 +100,98 @@ func randomProcess(d dice, name string) *spec.Process {
 	for range 1 + d.IntN(2) {
 		p.Stop.Steps = append(p.Stop.Steps, spec.StopStep{Signal: pick(d, sigterm, sigint), Wait: pick(d, 0, 10*ms, time.Second, 10*time.Second)})
 	}
+	if chance(d, 4) {
+		p.Readiness = pick(d, &spec.Readiness{Notify: true}, &spec.Readiness{Delay: 5 * ms},
+			&spec.Readiness{Probe: spec.Probe{TCP: &spec.TCPProbe{Address: name}}})
+		r := *p.Readiness
+		r.Timeout = pick(d, 100*ms, 30*time.Second)
+		p.Readiness = &r
+	}
+	for range max(0, d.IntN(5)-2) {
+		p.Checks = append(p.Checks, randomCheck(d))
+	}
+	if chance(d, 4) {
+		for m := range p.Hooks {
+			if chance(d, 2) {
+				p.Hooks[m] = &spec.Hook{Commands: [][]string{{"hook"}}, Timeout: pick(d, 10*ms, 10*time.Second), MayFail: chance(d, 2)}
+			}
+		}
+	}
 	return p
+}
+
+func randomCheck(d dice) spec.Check {
+	c := spec.Check{Interval: pick(d, 100*ms, time.Second, 10*time.Second), Timeout: 5 * ms,
+		Threshold:   policy.Threshold{Failures: 1 + d.IntN(3), Successes: 1 + d.IntN(2)},
+		StartPeriod: pick(d, 0, 0, time.Second),
+		OnUnhealthy: pick(d, spec.OnUnhealthy{}, spec.OnUnhealthy{}, spec.OnUnhealthy{Action: spec.UnhealthyNone},
+			spec.OnUnhealthy{Action: spec.UnhealthySignal, Signal: sighup})}
+	if chance(d, 4) {
+		c.Heartbeat = &spec.Heartbeat{Timeout: pick(d, 30*ms, 3*time.Second)}
+		return c
+	}
+	c.Probe.TCP = &spec.TCPProbe{Address: "x:1"}
+	return c
+}
+
+// tie makes processes depend on earlier ones, and on what is outside.
+func tie(d dice, root *spec.Group) {
+	var earlier []*spec.Process
+	eachProcess(root, func(p *spec.Process) {
+		if chance(d, 4) && len(earlier) > 0 {
+			on := earlier[d.IntN(len(earlier))]
+			c := spec.DependsOn{Name: on.Name, Condition: pick(d, spec.Ready, spec.Started), Restart: chance(d, 3)}
+			switch {
+			case on.Type == spec.Oneshot:
+				c.Condition = spec.Completed
+			case len(on.Checks) > 0:
+				c.Condition = spec.Healthy
+			}
+			p.DependsOn = []spec.DependsOn{c}
+		}
+		if chance(d, 8) {
+			p.Requires = []string{fmt.Sprintf("d%d", d.IntN(3))}
+		}
+		earlier = append(earlier, p)
+	})
+}
+
+// untie drops what a process depends on that does not come before it any more,
+// as no configuration would be accepted with it.
+func untie(root *spec.Group) {
+	earlier := map[string]bool{}
+	eachProcess(root, func(p *spec.Process) {
+		for _, on := range p.DependsOn {
+			if !earlier[on.Name] {
+				p.DependsOn = nil
+				break
+			}
+		}
+		earlier[p.Name] = true
+	})
+}
+
+// eachProcess calls f for a fresh copy of each process below g, in order.
+func eachProcess(g *spec.Group, f func(*spec.Process)) {
+	for i, m := range g.Members {
+		if m.Group != nil {
+			eachProcess(m.Group, f)
+			continue
+		}
+		p := *m.Process
+		g.Members[i].Process = &p
+		f(&p)
+	}
 }
 
 // change returns a definition that differs from s in a few places.
 func change(d dice, s *spec.Tree) *spec.Tree {
-	next := &spec.Tree{Supervisor: s.Supervisor, Root: changeGroup(d, &s.Root)}
+	next := &spec.Tree{Supervisor: s.Supervisor, Dependencies: s.Dependencies, Root: changeGroup(d, &s.Root)}
 	if chance(d, 3) {
 		addMember(d, &next.Root, 5, 0)
 		renumber(&next.Root)
 	}
+	untie(&next.Root)
 	return next
 }
 
@@ -133,7 +222,11 @@ func changeGroup(d dice, g *spec.Group) spec.Group {
 
 func changeProcess(d dice, p *spec.Process) *spec.Process {
 	c := *p
-	switch d.IntN(4) {
+	switch d.IntN(6) {
+	case 4:
+		c.Checks = []spec.Check{randomCheck(d)}
+	case 5:
+		c.DependsOn, c.Requires, c.Hooks = nil, nil, spec.Hooks{}
 	case 0:
 		c.Argv = append([]string{"other"}, p.Argv...)
 	case 1:
@@ -202,7 +295,10 @@ func randomLife(d dice) Life {
 		Obeys: pick(d, 0, 0, ms, 15*ms, 3*time.Second, Forever),
 		Code:  pick(d, 0, -1),
 		Dies:  pick(d, 0, 0, ms, 7*time.Second),
-		Exit:  pick(d, tree.Exit{}, tree.Exit{Code: 1}, tree.Exit{Code: 1}, tree.Exit{Code: 78}, Killed(sigsegv), Killed(sigkill)),
+		Ready: pick(d, 0, 0, 10*ms, time.Second, Forever),
+		Well:  pick(d, Forever, Forever, 0, 50*ms, 5*time.Second), Latency: pick(d, 0, 0, 3*ms, time.Hour),
+		Hook: pick(d, 0, ms, ms, Forever), HookFails: chance(d, 5),
+		Exit: pick(d, tree.Exit{}, tree.Exit{Code: 1}, tree.Exit{Code: 1}, tree.Exit{Code: 78}, Killed(sigsegv), Killed(sigkill)),
 	}
 	switch d.IntN(20) {
 	case 0, 1:
@@ -216,4 +312,4 @@ func randomLife(d dice) Life {
 }
 
 // well is a run in a world that has been healed.
-var well = Life{Spawn: ms, Runs: Forever, Obeys: ms, Dies: ms}
+var well = Life{Spawn: ms, Runs: Forever, Obeys: ms, Dies: ms, Ready: ms, Well: Forever, Hook: ms}

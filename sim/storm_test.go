@@ -38,12 +38,16 @@ func newStorm(d dice, nodes int, seed uint64) *storm {
 		tame(&s.spec.Root)
 	}
 	s.w = NewWorld(s.spec, seed, Time(time.Hour))
-	s.w.Live = func(tree.Start) Life {
-		if s.healed {
+	s.w.Live = func(p *spec.Process, _ uint64) Life {
+		switch {
+		case s.healed && p.Type == spec.Oneshot:
+			return Life{Spawn: ms, Runs: ms}
+		case s.healed:
 			return well
 		}
 		return randomLife(d)
 	}
+	s.w.Supply = func(string) bool { return s.healed || !chance(d, 3) }
 	s.w.More = func() bool { return !chance(d, 3) }
 	return s
 }
@@ -167,19 +171,36 @@ func (s *storm) reload() {
 // the daemon is shut down.
 func (s *storm) heal() {
 	s.healed = true
-	s.w.RunTo(s.w.Now().Add(2 * time.Hour)) // longer than all delays together
+	s.w.Renew()
+	s.settle(false)
 	if s.w.Exiting() == nil {
-		s.settled(false)
 		s.ask(tree.AskStart, "all")
-		s.w.RunTo(s.w.Now().Add(2 * time.Hour))
+		s.settle(true)
 	}
 	if s.w.Exiting() == nil {
-		s.settled(true)
 		s.w.Feed(tree.Shutdown{Urgency: tree.Urgency(s.d.IntN(3)), By: "storm"})
 		s.w.RunTo(s.w.Now().Add(s.spec.Supervisor.ShutdownTimeout + time.Minute))
 	}
 	if s.w.Exiting() == nil {
 		s.w.fault("the shutdown does not end")
+	}
+}
+
+// settle lets time pass until the world has settled, or says what is in the
+// way after more time than all delays together can take.
+func (s *storm) settle(all bool) {
+	end := s.w.Now().Add(time.Hour)
+	for s.w.Exiting() == nil {
+		for range 100 {
+			s.w.Advance(end)
+		}
+		fault := survive(func() { s.settled(all) })
+		if fault == nil || s.w.Exiting() != nil {
+			return
+		}
+		if next, ok := s.w.due(); !ok || next > end {
+			panic(fault)
+		}
 	}
 }
 
@@ -190,13 +211,38 @@ func (s *storm) settled(all bool) {
 		switch n.State {
 		case tree.StateRunning:
 		case tree.StateStopped, tree.StateExited, tree.StateFailed:
-			if all && !n.IsGroup {
+			if all && !n.IsGroup && !(n.State == tree.StateExited && n.Process.Type == spec.Oneshot) {
 				s.w.fault("%s is %s (%s) though it was asked to start", n.Name, n.State, n.Reason)
+			}
+		case tree.StateStarting, tree.StateWaiting:
+			if all || !n.IsGroup && !s.resting(n.WaitingOn) {
+				s.w.fault("%s is %s (%s) in a healed world", n.Name, n.State, n.Reason)
 			}
 		default:
 			s.w.fault("%s is %s (%s) in a healed world", n.Name, n.State, n.Reason)
 		}
 	}
+}
+
+// resting reports whether one of those is down for good, or waits itself for
+// one that is.
+func (s *storm) resting(names []string) bool {
+	for _, name := range names {
+		n := s.w.Node(name)
+		if n == nil {
+			continue
+		}
+		switch n.State {
+		case tree.StateStopped, tree.StateExited, tree.StateFailed, tree.StateWaiting, tree.StateStarting:
+			return true
+		case tree.StateRunning:
+			// Its group, or a condition that it can never reach.
+			if n.IsGroup || n.Health == tree.HealthNone {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // play is one whole scenario.

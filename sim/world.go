@@ -24,6 +24,13 @@ type Life struct {
 	Code  int           // its exit code when it obeys; -1: the signal kills it
 	Dies  time.Duration // from SIGKILL to its end; Forever: stuck in the kernel
 
+	Ready   time.Duration // from its begin to its readiness, where that is asked for; Forever for never
+	Well    time.Duration // from its begin to its first failing check; Forever for never
+	Latency time.Duration // of its answers to probes
+
+	Hook      time.Duration // how long each hook takes; Forever for as long as it may
+	HookFails bool
+
 	Leaves    bool          // descendants stay behind when it ends
 	Remaining time.Duration // how long they stay if nobody kills them; Forever for good
 }
@@ -32,15 +39,17 @@ type Life struct {
 const Forever time.Duration = -1
 
 // Steady is a life without an end of its own, which obeys at once.
-var Steady = Life{Runs: Forever, Code: -1}
+var Steady = Life{Runs: Forever, Code: -1, Well: Forever}
 
 // World drives a tree. Set the exported functions before the first step.
 type World struct {
 	// Live is asked for the life of each run. nil: all are Steady.
-	Live func(tree.Start) Life
+	Live func(p *spec.Process, run uint64) Life
 	// Answer says what a probe finds and how long that takes; the fields that
-	// name the probe are filled in. nil: no probe is ever answered.
+	// name the probe are filled in. nil: what the lives and Supply say.
 	Answer func(tree.Probe) (tree.Probed, time.Duration)
+	// Supply says whether an external dependency answers. nil: it does.
+	Supply func(name string) bool
 	// Saw is told of every effect. It may call Post.
 	Saw func(tree.Effect)
 	// Fed is told of every Step and its events, before it is taken.
@@ -57,6 +66,8 @@ type World struct {
 	runs    []run // by NodeID
 	pids    int
 	exiting *tree.Exiting
+	hooks   []tree.HookDone // of the hooks that run
+	flying  map[tree.Probed]int
 
 	events  []tree.Event
 	effects []tree.Effect
@@ -77,6 +88,7 @@ type run struct {
 	doom   Time // when it ends, as things stand; policy.Never for no end in sight
 	exit   tree.Exit
 
+	hooked   bool // it began with a hook, which knows its life
 	stopping bool // it has had the first signal of a stop
 }
 
@@ -189,6 +201,28 @@ func (w *World) step(at Time) {
 	w.feed()
 }
 
+// Renew asks Live again for the lives of all runs that are under way.
+func (w *World) Renew() {
+	for i := range w.runs {
+		r := &w.runs[i]
+		if r.stage == none && !r.hooked {
+			continue
+		}
+		r.life = w.life(r.proc, r.number)
+		if r.stage == alive {
+			w.live(tree.NodeID(i), r)
+		}
+	}
+}
+
+// live lets a run that has begun go its way.
+func (w *World) live(id tree.NodeID, r *run) {
+	if r.life.Runs != Forever {
+		w.end(id, r, w.now.Add(r.life.Runs), r.life.Exit)
+	}
+	w.speak(id, r)
+}
+
 // Feed takes a Step with the given events at once, whatever else is pending.
 func (w *World) Feed(events ...tree.Event) {
 	w.events = w.events[:0]
@@ -220,12 +254,18 @@ func (w *World) feed() {
 func (w *World) obey(e tree.Effect) {
 	switch e := e.(type) {
 	case tree.Start:
+		if !w.run(e.Node).hooked {
+			w.checks.started = append(w.checks.started, e.Node)
+		}
 		w.start(e)
-		w.checks.started = append(w.checks.started, e.Node)
 	case tree.Signal:
 		w.signal(e)
 	case tree.Probe:
 		w.probe(e)
+	case tree.RunHook:
+		w.hook(e)
+	case tree.CancelHook:
+		w.cancel(e)
 	case tree.Answer:
 		w.checks.answers++
 	case tree.Note:
@@ -254,14 +294,15 @@ func (w *World) start(e tree.Start) {
 	if r.stage != none {
 		w.fault("%s is started while run %d is there", e.Process.Name, r.number)
 	}
-	if e.Run != r.number+1 {
+	switch {
+	case r.hooked && e.Run == r.number:
+	case e.Run != r.number+1:
 		w.fault("%s: run %d follows run %d", e.Process.Name, e.Run, r.number)
+	default:
+		*r = run{number: e.Run, life: w.life(e.Process, e.Run)}
 	}
-	life := Steady
-	if w.Live != nil {
-		life = w.Live(e)
-	}
-	*r = run{number: e.Run, stage: spawning, proc: e.Process, life: life, doom: policy.Never}
+	r.hooked, r.stage, r.proc, r.doom = false, spawning, e.Process, policy.Never
+	life := r.life
 	at := w.now.Add(life.Spawn)
 	if life.Fails != "" {
 		w.Post(at, tree.StartFailed{Node: e.Node, Run: e.Run, Why: life.Fails, Busy: life.Busy, Code: 127})
@@ -271,14 +312,11 @@ func (w *World) start(e tree.Start) {
 	w.Post(at, tree.Started{Node: e.Node, Run: e.Run, PID: w.pids})
 }
 
-// probe has a probe answered, at the latest at its timeout.
-func (w *World) probe(e tree.Probe) {
-	if w.Answer == nil {
-		return
+func (w *World) life(p *spec.Process, run uint64) Life {
+	if w.Live == nil {
+		return Steady
 	}
-	p, wait := w.Answer(e)
-	p.Node, p.Run, p.Check, p.Dependency = e.Node, e.Run, e.Check, e.Dependency
-	w.Post(w.now.Add(min(wait, e.Timeout)), p)
+	return w.Live(p, run)
 }
 
 // signal lets a run, or what is left of it, feel a signal.
@@ -338,9 +376,7 @@ func (w *World) happen(e tree.Event) (tree.Event, bool) {
 	case tree.Started:
 		r := w.run(e.Node)
 		r.stage, r.began = alive, w.now
-		if r.life.Runs != Forever {
-			w.end(e.Node, r, w.now.Add(r.life.Runs), r.life.Exit)
-		}
+		w.live(e.Node, r)
 		return e, true
 	case tree.StartFailed:
 		w.run(e.Node).stage = none
@@ -351,6 +387,12 @@ func (w *World) happen(e tree.Event) (tree.Event, bool) {
 			return nil, false
 		}
 		return w.exited(e, r), true
+	case tree.Probed:
+		w.flight(e, -1)
+	case tree.HookDone:
+		return e, w.hookDone(e)
+	case tree.Notified:
+		return e, w.heard(e)
 	case tree.Reloaded:
 		w.reloads++
 		return e, true

@@ -15,12 +15,24 @@ func (p *Process) SameRun(q *Process) bool {
 		c.Restart = Restart{}
 		c.Stop = Stop{}
 		c.Hooks = Hooks{}
+		c.DependsOn, c.Requires = nil, nil
+		c.Checks = heartbeats(c.Checks)
 		if c.Logs.Output != OutputNone && c.Logs.Output != OutputInherit {
 			// The run writes to FIFOs that stay; what lies behind them may change.
 			c.Logs = Logs{StderrFile: c.Logs.StderrFile, Format: c.Logs.Format}
 		}
 	}
 	return a.Equal(&b)
+}
+
+// heartbeats returns the checks that a run knows of, by its environment.
+func heartbeats(checks []Check) (out []Check) {
+	for _, c := range checks {
+		if c.Heartbeat != nil {
+			out = append(out, Check{Heartbeat: &Heartbeat{Timeout: c.Heartbeat.Timeout}})
+		}
+	}
+	return out
 }
 
 // Same reports whether two groups have the same settings, whatever their

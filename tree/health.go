@@ -33,6 +33,7 @@ type checkup struct {
 	reason  string
 	due     Time // of the next probe, or of the heartbeat's timeout
 	probing bool
+	stale   bool // the probe under way was sent under an older definition
 	latency time.Duration
 	at      Time // of the last result; 0 for none
 }
@@ -56,6 +57,26 @@ func (t *Tree) watch(n *node) {
 		}
 	}
 	n.vigil = v
+}
+
+// rewatch begins the checks of a run anew, under a new definition. What is still
+// on its way was asked under the old one.
+func (t *Tree) rewatch(n *node) {
+	var old []checkup
+	if n.vigil != nil {
+		old = n.vigil.checks
+	}
+	n.vigil = nil
+	t.watch(n)
+	if n.vigil == nil {
+		n.shownHealth, n.shownReason = HealthNone, ""
+		return
+	}
+	for i := range n.vigil.checks {
+		stale := i < len(old) && old[i].probing
+		n.vigil.checks[i].probing, n.vigil.checks[i].stale = stale, stale
+	}
+	t.noteHealth(n)
 }
 
 // firstProbe returns how long after the start the first probe is: the interval,
@@ -135,8 +156,9 @@ func (t *Tree) probed(n *node, e Probed) {
 		return
 	}
 	c, s := &n.vigil.checks[e.Check], &n.proc.Checks[e.Check]
-	c.probing = false
-	if e.Health == HealthUnknown {
+	stale := c.stale
+	c.probing, c.stale = false, false
+	if stale || e.Health == HealthUnknown {
 		return // it says nothing about the process
 	}
 	c.latency, c.at = e.Latency, t.now

@@ -2,6 +2,7 @@ package tree
 
 import (
 	"fmt"
+	"reflect"
 
 	"gosup/spec"
 )
@@ -145,7 +146,11 @@ func (r *reloader) revive(n *node, parent int32) {
 // one. That is no automatic restart.
 func (r *reloader) redefine(n *node, p *spec.Process) {
 	same := n.proc.SameRun(p)
+	checks := n.proc.Checks
 	n.proc, n.touched = p, true
+	if n.ready && !reflect.DeepEqual(checks, p.Checks) {
+		r.t.rewatch(n)
+	}
 	n.budget.Clear()
 	switch {
 	case n.rest == failed, n.rest == over && !same:

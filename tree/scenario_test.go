@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"gosup/sim"
+	"gosup/spec"
 	"gosup/tree"
 )
 
@@ -210,8 +211,8 @@ func (s *scenario) let(once bool, name string, words []string) {
 	}
 }
 
-func (s *scenario) live(e tree.Start) sim.Life {
-	name := e.Process.Name
+func (s *scenario) live(p *spec.Process, _ uint64) sim.Life {
+	name := p.Name
 	if next := s.once[name]; len(next) > 0 {
 		s.once[name] = next[1:]
 		return next[0]

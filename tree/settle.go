@@ -15,6 +15,7 @@ func (t *Tree) settle() {
 	}
 	t.expire()
 	t.depsNext = t.tend()
+	t.fire()
 	t.outlive()
 	t.decide()
 	t.descend()
@@ -59,6 +60,17 @@ func (t *Tree) outlive() {
 			code = 1
 		}
 		t.end(code, Cause{Kind: CauseExitOn, Text: t.settings.ExitOn.String()})
+	}
+}
+
+// fire does what is due of readiness and health. It comes before the passes,
+// which act on what it decides.
+func (t *Tree) fire() {
+	t.checksNext = policy.Never
+	for i := range t.nodes {
+		if n := &t.nodes[i]; n.body == alive {
+			t.checksNext = min(t.checksNext, t.prepare(n), t.check(n))
+		}
 	}
 }
 
@@ -244,7 +256,7 @@ func (t *Tree) ascend() {
 	if t.shutdown && t.urgency < AtOnce {
 		t.next = t.deadline
 	}
-	t.next = min(t.next, t.depsNext)
+	t.next = min(t.next, t.depsNext, t.checksNext)
 	for i := range t.nodes {
 		n := &t.nodes[i]
 		n.must = t.condemned(n)
@@ -254,7 +266,6 @@ func (t *Tree) ascend() {
 			n.open, n.block, n.hold = open, block, hold
 		} else {
 			t.start(n, open, hold, block)
-			t.next = min(t.next, t.prepare(n), t.check(n))
 			t.show(n)
 		}
 		t.yield(n, int32(i))

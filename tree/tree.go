@@ -46,6 +46,7 @@ type Tree struct {
 
 	deps            []supply
 	depsNext        Time // when a dependency is to be looked at again
+	checksNext      Time // when the readiness or health of a run is
 	breakersTouched bool // something that Breakers tells has changed
 	checks          int  // of all processes
 }
