@@ -75,6 +75,9 @@ func (w *World) hook(e tree.RunHook) {
 		r.hooked = true
 		w.checks.started = append(w.checks.started, e.Node) // it begins here
 	}
+	if e.Moment == spec.PreStop {
+		w.ordered(e.Node, r)
+	}
 	done := tree.HookDone{Node: e.Node, Run: e.Run, Moment: e.Moment}
 	if r.life.HookFails {
 		done.Why = "exited with code 1"

@@ -181,10 +181,11 @@ func (w *World) lay(view []*tree.Node) {
 	}
 }
 
-// ordered checks the order of stopping: the first signal of a stop goes to a
+// ordered checks the order of stopping: the stop of a run, by its hook or its
+// first signal, begins for a
 // member of an ordered group only when none of the later members is stopping.
-func (w *World) ordered(e tree.Signal, r *run) {
-	if r.stopping || r.stage != alive || w.checks.personal || isReaction(r.proc, e.Signal) {
+func (w *World) ordered(id tree.NodeID, r *run) {
+	if r.stopping || r.stage != alive {
 		return
 	}
 	r.stopping = true
@@ -192,13 +193,13 @@ func (w *World) ordered(e tree.Signal, r *run) {
 		return
 	}
 	view := w.view
-	i := indexOf(view, e.Node)
+	i := indexOf(view, id)
 	for i >= 0 {
 		p := w.checks.layout[i].parent
 		if p >= 0 && view[p].Strategy.Ordered() {
 			for j := w.checks.layout[i].end; j < w.checks.layout[p].end; j++ {
 				if later := w.run(view[j].ID); later.stage == alive && later.stopping {
-					w.fault("%s is stopped before %s is down", w.name(e.Node), view[j].Name)
+					w.fault("%s is stopped before %s is down", w.name(id), view[j].Name)
 				}
 			}
 		}

@@ -210,6 +210,9 @@ func (w *World) Renew() {
 		}
 		r.life = w.life(r.proc, r.number)
 		if r.stage == alive {
+			if !r.stopping {
+				r.doom = policy.Never
+			}
 			w.live(tree.NodeID(i), r)
 		}
 	}
@@ -325,7 +328,9 @@ func (w *World) signal(e tree.Signal) {
 	if r.number != e.Run || r.stage != alive && r.stage != left {
 		w.fault("signal %d to run %d of %s, which is not there", e.Signal, e.Run, w.name(e.Node))
 	}
-	w.ordered(e, r)
+	if !w.checks.personal && !isReaction(r.proc, e.Signal) {
+		w.ordered(e.Node, r)
+	}
 	wait, code := r.life.Obeys, r.life.Code
 	switch e.Signal {
 	case sigkill:

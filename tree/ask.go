@@ -50,7 +50,7 @@ func (t *Tree) askedOf(n *node, e Asked) Result {
 		t.askedToStart(n, cause)
 		n.cause = cause
 		r.Changed = true
-		if n.body != absent && n.step == 0 {
+		if n.body != absent && !n.parting() {
 			t.turnOver(n)
 			t.drag(n)
 		}
@@ -79,7 +79,7 @@ func (t *Tree) askedToStart(n *node, cause *Cause) bool {
 	p := &t.nodes[n.parent]
 	p.budget.Clear()
 	p.touched = true
-	if n.rest == wanted && n.body == alive && n.step == 0 && !n.must {
+	if n.rest == wanted && n.body == alive && !n.parting() && !n.must {
 		return false
 	}
 	n.rest, n.cause = wanted, cause

@@ -51,7 +51,7 @@ func (t *Tree) link() {
 // satisfied reports whether a process has reached a condition.
 func (n *node) satisfied(c spec.Condition) bool {
 	done := n.rest == over && n.lastExit != nil && n.lastExit.Signal == 0 && n.proc.Restart.Success(n.lastExit.Code)
-	up := n.body == alive && n.step == 0
+	up := n.body == alive && !n.parting()
 	switch c {
 	case spec.Completed:
 		return done
@@ -92,7 +92,7 @@ func (t *Tree) needed(n *node) bool {
 func (t *Tree) drag(n *node) {
 	for _, d := range n.dependents {
 		m := &t.nodes[d.node]
-		if !d.restart || m.cycle || m.rest != wanted || m.body == absent || m.step > 0 {
+		if !d.restart || m.cycle || m.rest != wanted || m.body == absent || m.parting() {
 			continue
 		}
 		t.turnOver(m)

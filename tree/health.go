@@ -103,7 +103,7 @@ func (t *Tree) hurried(n *node) bool {
 // check sends the probes of n that are due and notices a heartbeat that has
 // stopped. It returns when to look again; policy.Never for not at all.
 func (t *Tree) check(n *node) Time {
-	if n.vigil == nil || n.body != alive || !n.ready || n.step > 0 {
+	if n.vigil == nil || n.body != alive || !n.ready || n.parting() {
 		return policy.Never
 	}
 	next := policy.Never
@@ -171,7 +171,7 @@ func (t *Tree) probed(n *node, e Probed) {
 // result applies one result of a check of a running process.
 func (t *Tree) result(n *node, i int, h Health, reason string) {
 	c, s := &n.vigil.checks[i], &n.proc.Checks[i]
-	if n.step > 0 || !n.ready {
+	if n.parting() || !n.ready {
 		return
 	}
 	ok := h != HealthBad
@@ -215,7 +215,7 @@ func (t *Tree) silent(n *node, i int) {
 // confess is a process that says itself that it is broken: its heartbeat counts
 // as missed.
 func (t *Tree) confess(n *node) {
-	if n.vigil == nil || n.step > 0 {
+	if n.vigil == nil || n.parting() {
 		return
 	}
 	for i := range n.proc.Checks {
@@ -266,7 +266,7 @@ func (t *Tree) unhealthy(n *node, o spec.OnUnhealthy, reason string) {
 // failed by itself: on the budget, by the strategy, after the delay, which
 // counts from the end that is now awaited.
 func (t *Tree) replace(n *node, ending Ending, cause *Cause) {
-	if n.step > 0 || t.doomed(n) {
+	if n.parting() || t.doomed(n) {
 		return
 	}
 	n.failures++

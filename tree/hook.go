@@ -78,7 +78,6 @@ func (t *Tree) hookDone(n *node, e HookDone) {
 		}
 	case e.Moment == spec.PreStop && n.body == alive && n.step == 0 && n.bowing:
 		n.bowed, n.touched = true, true
-		t.climb(n)
 	case e.Moment == spec.PostStart && n.body == alive && !forgiven:
 		t.replace(n, NotStarted, &Cause{Kind: CauseStart, Text: why})
 	case e.Moment == spec.PostStop && n.body == closing:

@@ -46,7 +46,7 @@ func (t *Tree) becomeReady(n *node) {
 // prepare moves a run towards ready. It returns when to look again;
 // policy.Never for not at all.
 func (t *Tree) prepare(n *node) Time {
-	if n.body != alive || n.ready || n.step > 0 || n.proc.Readiness == nil {
+	if n.body != alive || n.ready || n.parting() || n.proc.Readiness == nil {
 		return policy.Never
 	}
 	switch {
@@ -73,7 +73,7 @@ func (t *Tree) prepare(n *node) Time {
 // probedReady takes the result of a readiness probe.
 func (t *Tree) probedReady(n *node, e Probed) {
 	n.probing = false
-	if n.ready || n.step > 0 {
+	if n.ready || n.parting() {
 		return
 	}
 	if e.Health == Healthy || e.Health == Degraded {
@@ -92,7 +92,7 @@ func (t *Tree) notified(n *node, e Notified) {
 	if e.Extend > 0 {
 		t.extend(n, e.Extend)
 	}
-	if e.Ready && !n.ready && n.step == 0 && n.proc.Readiness != nil && n.probeAt == policy.Never && n.readyAt == 0 {
+	if e.Ready && !n.ready && !n.parting() && n.proc.Readiness != nil && n.probeAt == policy.Never && n.readyAt == 0 {
 		t.becomeReady(n)
 	}
 	if e.Broken && n.ready {

@@ -155,7 +155,7 @@ func (r *reloader) redefine(n *node, p *spec.Process) {
 	switch {
 	case n.rest == failed, n.rest == over && !same:
 		r.afresh = append(r.afresh, n.id)
-	case n.rest == wanted && n.body != absent && n.step == 0 && !same:
+	case n.rest == wanted && n.body != absent && !n.parting() && !same:
 		n.cycle, n.auto, n.cause = true, false, r.cause
 		r.nodes[n.parent].cycling = true
 	case n.rest == wanted && n.body == absent && !same:

@@ -112,7 +112,7 @@ func (t *Tree) descend() {
 		resting := !n.isGroup() && n.rest != wanted
 		p.up = p.up && (n.up || resting)
 		p.well = p.well && (n.well || resting)
-		p.late = p.late || n.late || (n.must || n.step > 0) && !n.down
+		p.late = p.late || n.late || (n.must || n.parting()) && !n.down
 	}
 }
 
@@ -137,15 +137,19 @@ func (t *Tree) stop(n *node) {
 		if t.now >= n.deadline {
 			t.climb(n)
 		}
-	case n.body == alive && n.must && t.mayStop(n):
+	case n.body == alive && (n.bowed || n.must && t.mayStop(n)):
 		t.climb(n)
 	}
-	n.up = n.ready && n.step == 0 && !n.must
+	n.up = n.ready && !n.parting() && !n.must
 	n.well = n.up && n.fit()
-	if n.body == preparing || n.body == spawning || n.body == alive && !n.ready && n.step == 0 {
+	if n.body == preparing || n.body == spawning || n.body == alive && !n.ready && !n.parting() {
 		t.starting++
 	}
 }
+
+// parting reports whether the stop of a run has begun: it goes on to its end,
+// even if it is not wanted any more.
+func (n *node) parting() bool { return n.step > 0 || n.bowing }
 
 // mayStop reports whether it is the turn of n to stop: in an ordered group,
 // at every level, the members after it go first.
@@ -307,7 +311,7 @@ func (t *Tree) yield(n *node, i int32) {
 	if p.block != 0 || !p.group.Strategy.Ordered() {
 		return
 	}
-	if n.isGroup() && !n.up || !n.isGroup() && n.rest == wanted && (n.must || !n.ready || n.step > 0) {
+	if n.isGroup() && !n.up || !n.isGroup() && n.rest == wanted && (n.must || !n.ready || n.parting()) {
 		p.block = i
 	}
 }

@@ -357,7 +357,7 @@ func (t *Tree) startFailed(n *node, e StartFailed) {
 
 func (t *Tree) ended(n *node, e Exited) {
 	exit := e.Exit
-	doomed := t.doomed(n) || n.step > 0
+	doomed := t.doomed(n) || n.parting()
 	if doomed {
 		exit.Cause = Stopped
 	}
@@ -366,7 +366,7 @@ func (t *Tree) ended(n *node, e Exited) {
 	}
 	n.lastExit = &exit
 	n.ready, n.startedAt, n.touched = false, 0, true
-	n.planned = n.step > 0
+	n.planned = n.parting()
 	pid := n.pid
 	n.pid = 0
 	n.body = absent
