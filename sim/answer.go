@@ -125,12 +125,13 @@ func (w *World) speak(id tree.NodeID, r *run) {
 // beat returns the time between the heartbeats that a run sends: a third of
 // what is asked of it.
 func (r *run) beat() time.Duration {
+	least := time.Duration(0)
 	for i := range r.proc.Checks {
-		if h := r.proc.Checks[i].Heartbeat; h != nil {
-			return h.Timeout / 3
+		if h := r.proc.Checks[i].Heartbeat; h != nil && (least == 0 || h.Timeout < least) {
+			least = h.Timeout
 		}
 	}
-	return 0
+	return least / 3
 }
 
 // heard reports whether a run can say that, and lets it beat on.
