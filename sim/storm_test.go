@@ -103,6 +103,10 @@ func line(e tree.Effect) string {
 		return fmt.Sprint("note ", e.Seq, e.At, e.Process, e.From, e.To, e.Cause.String(), exit, e.Detail)
 	case tree.Changed:
 		return fmt.Sprint("changed ", e.Node)
+	case tree.Probe:
+		return fmt.Sprint("probe ", e.Node, e.Run, e.Check, e.Dependency)
+	case tree.RunHook:
+		return fmt.Sprint("hook ", e.Node, e.Run, e.Moment, e.Restarts, e.PID)
 	}
 	return fmt.Sprintf("%T %v", e, e)
 }

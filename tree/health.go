@@ -113,7 +113,6 @@ func (t *Tree) check(n *node) Time {
 			if t.now >= c.due && c.due != policy.Never {
 				c.due = policy.Never
 				t.silent(n, i)
-				next = t.now // what follows from it is for the next passes
 			}
 			next = min(next, c.due)
 			continue

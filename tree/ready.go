@@ -52,11 +52,11 @@ func (t *Tree) prepare(n *node) Time {
 	switch {
 	case n.readyAt != 0 && t.now >= n.readyAt:
 		t.becomeReady(n)
-		return t.now // others may have waited for that
+		return policy.Never
 	case t.now >= n.readyBy:
 		n.readyBy = policy.Never
 		t.replace(n, NotStarted, &Cause{Kind: CauseNotReady, Delay: n.proc.Readiness.Timeout})
-		return t.now
+		return policy.Never
 	}
 	if t.now >= n.probeAt && !n.probing {
 		n.probing = true
