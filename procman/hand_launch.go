@@ -115,7 +115,7 @@ func lookPath(l *launch) (string, error) {
 	if denied != "" {
 		return "", fmt.Errorf("exec %s: %s: %w", name, denied, syscall.EACCES)
 	}
-	return "", fmt.Errorf("exec %s: %w %s", name, errNotFound, path)
+	return "", fmt.Errorf("exec %s: %w", name, errNotFound)
 }
 
 var errNotFound = errors.New("not found in PATH")

@@ -17,7 +17,8 @@ type crew interface {
 	forget(tree.Forget)    // not answered
 	hook(tree.RunHook)     // answered by exactly one HookDone
 	cancel(tree.CancelHook)
-	probe(tree.Probe) // answered by exactly one Probed
+	record(tree.Crashed) // not answered
+	probe(tree.Probe)    // answered by exactly one Probed
 }
 
 // wish is an event on its way to the loop, with the place for its answer if it
@@ -126,6 +127,8 @@ func (m *Manager) carryOut(e tree.Effect) {
 		m.crew.redefine(e)
 	case tree.Forget:
 		m.crew.forget(e)
+	case tree.Crashed:
+		m.crew.record(e)
 	case tree.RunHook:
 		m.crew.hook(e)
 	case tree.CancelHook:

@@ -49,6 +49,7 @@ func (c *fakeCrew) signal(e tree.Signal) {
 func (c *fakeCrew) redefine(tree.Changed)  {}
 func (c *fakeCrew) hook(tree.RunHook)      {}
 func (c *fakeCrew) cancel(tree.CancelHook) {}
+func (c *fakeCrew) record(tree.Crashed)    {}
 func (c *fakeCrew) probe(tree.Probe)       {}
 func (c *fakeCrew) forget(tree.Forget)     {}
 

@@ -37,8 +37,10 @@ type Manager struct {
 	clock clock
 	hand  *hand
 	tasks *tasks
-	crew  crew
-	name  string
+
+	recorder *recorder
+	crew     crew
+	name     string
 
 	inbox    inbox
 	snapshot snapshots
@@ -62,6 +64,7 @@ func New(opt Options) *Manager {
 	outfitter := newOutfitter(m)
 	m.crew = outfitter
 	m.tasks = newTasks()
+	m.recorder = newRecorder(opt.Tree.Supervisor.StateDir, opt.Logger)
 	m.hand = newHand(outfitter.heard, m.Now, handOptions{})
 	outfitter.hand, m.tasks.hand = m.hand, m.hand
 	go outfitter.work()

@@ -80,6 +80,7 @@ func (o *outfitter) redefine(e tree.Changed)  { o.queue.put(e) }
 func (o *outfitter) forget(e tree.Forget)     { o.queue.put(e) }
 func (o *outfitter) hook(e tree.RunHook)      { o.queue.put(e) }
 func (o *outfitter) cancel(e tree.CancelHook) { o.queue.put(e) }
+func (o *outfitter) record(e tree.Crashed)    { o.queue.put(e) }
 func (o *outfitter) probe(e tree.Probe)       { o.queue.put(e) }
 func (o *outfitter) signal(e tree.Signal)     { o.hand.signal(e) }
 
@@ -114,6 +115,7 @@ func (o *outfitter) work() {
 		}
 		if len(batch) == 0 {
 			if ended {
+				o.m.recorder.close()
 				o.closeSinks()
 				return
 			}
@@ -133,6 +135,8 @@ func (o *outfitter) do(job any) {
 		o.dismiss(e)
 	case tree.Probe:
 		o.ask(e)
+	case tree.Crashed:
+		o.recordCrash(e)
 	case tree.RunHook:
 		o.runHook(e)
 	case tree.CancelHook:

@@ -218,6 +218,13 @@ type Probe struct {
 	Timeout    time.Duration
 }
 
+// Crashed tells that a run has ended and nobody had ordered it, for the flight
+// recorder. It comes before the Start of the next run.
+type Crashed struct {
+	Node  NodeID
+	Crash Crash // but for Wall and Output
+}
+
 // Answer is the reply to Asked.
 type Answer struct {
 	ID      uint64
@@ -258,6 +265,7 @@ type Exiting struct {
 func (Start) effect()   {}
 func (Signal) effect()  {}
 func (Answer) effect()  {}
+func (Crashed) effect() {}
 func (Probe) effect()   {}
 func (Forget) effect()  {}
 func (Changed) effect() {}

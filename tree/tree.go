@@ -382,12 +382,22 @@ func (t *Tree) ended(n *node, e Exited) {
 		t.judge(n, &exit, cause)
 		t.mourn(n, exit.ShellCode())
 	}
+	if n.ailing != 0 || !doomed && !(n.rest == over && exit.Signal == 0 && n.proc.Restart.Success(exit.Code)) {
+		t.crashed(n, pid)
+	}
 	t.ceaseHealth(n, exit.At)
 	if n.rest == wanted && !t.shutdown {
 		t.drag(n)
 	}
 	t.conclude(n)
 	t.noteExit(n, pid)
+}
+
+// crashed hands the end of a run to the flight recorder.
+func (t *Tree) crashed(n *node, pid int) {
+	health, _ := n.healthNow()
+	t.do(Crashed{Node: n.id, Crash: Crash{Process: n.name, Run: n.run, PID: pid, Exit: *n.lastExit,
+		Reason: n.cause.String(), Health: health, Checks: n.checkups()}})
 }
 
 // chase goes after what a run has left behind: with the signal of the stop

@@ -117,3 +117,16 @@ type Snapshot struct {
 	Breakers []Breaker
 	Stopping bool // the daemon is shutting down
 }
+
+// Crash is what was recorded of an end that nobody had ordered.
+type Crash struct {
+	Process string
+	Run     uint64
+	PID     int
+	Wall    time.Time // of the end
+	Exit    Exit
+	Reason  string    // what it led to, in words
+	Health  Health    // just before the end
+	Checks  []Checkup // their last results
+	Output  []byte    // the last 8 KiB of the run's output
+}
