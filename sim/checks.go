@@ -227,8 +227,7 @@ func (w *World) checkStartOrder(view []*tree.Node, id tree.NodeID) {
 			for j := p + 1; j < i; j++ {
 				switch view[j].State {
 				case tree.StateStarting, tree.StateWaiting, tree.StateBackoff:
-					// One that a person wants to stop holds up nobody.
-					if !view[j].IsGroup && (view[j].PID == 0 || view[j].Cause.Kind != tree.CauseAsked) {
+					if !view[j].IsGroup {
 						w.fault("%s is started while %s is %s", view[first].Name, view[j].Name, view[j].State)
 					}
 				}

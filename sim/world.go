@@ -87,6 +87,7 @@ type run struct {
 	began  Time
 	doom   Time // when it ends, as things stand; policy.Never for no end in sight
 	exit   tree.Exit
+	ended  uint64 // the Step that was told of the end
 
 	hooked   bool // it began with a hook, which knows its life
 	stopping bool // it has had the first signal of a stop
@@ -325,6 +326,9 @@ func (w *World) life(p *spec.Process, run uint64) Life {
 // signal lets a run, or what is left of it, feel a signal.
 func (w *World) signal(e tree.Signal) {
 	r := w.run(e.Node)
+	if r.number == e.Run && r.stage == none && r.ended == w.steps {
+		return // it was sent before the end in the same Step was recorded
+	}
 	if r.number != e.Run || r.stage != alive && r.stage != left {
 		w.fault("signal %d to run %d of %s, which is not there", e.Signal, e.Run, w.name(e.Node))
 	}
@@ -419,7 +423,7 @@ func (w *World) exited(e tree.Exited, r *run) tree.Event {
 	if e.Exit.Signal != 0 {
 		e.Exit.Cause = tree.Signalled
 	}
-	r.stage, r.doom = none, policy.Never
+	r.stage, r.doom, r.ended = none, policy.Never, w.steps+1
 	if !r.life.Leaves {
 		return e
 	}

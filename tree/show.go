@@ -5,7 +5,7 @@ import "gosup/spec"
 // state derives the state of a process from what was decided and what exists.
 func (t *Tree) state(n *node) State {
 	switch {
-	case (n.body == spawning || n.body == preparing) && n.must, n.body == alive && n.parting():
+	case (n.body == spawning || n.body == preparing || n.body == alive && !n.ready) && n.must, n.body == alive && n.parting():
 		return StateStopping
 	case (n.body == leaving || n.body == closing) && (n.planned || n.rest == stopped || t.shutdown && n.rest == wanted):
 		return StateStopping // no stop is done before all of it is gone
