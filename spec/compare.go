@@ -14,7 +14,7 @@ func (p *Process) SameRun(q *Process) bool {
 		c.Autostart, c.Essential = false, false
 		c.Restart = Restart{}
 		c.Stop = Stop{}
-		c.Hooks = Hooks{}
+		c.Hooks, c.ReloadSignal = Hooks{}, 0
 		c.DependsOn, c.Requires = nil, nil
 		c.Checks = heartbeats(c.Checks)
 		if c.Logs.Output != OutputNone && c.Logs.Output != OutputInherit {

@@ -92,24 +92,25 @@ func (t Type) String() string {
 
 // Process is one process to supervise.
 type Process struct {
-	Name        string // full name, "group/process", with "@2" for an instance
-	Argv        []string
-	Description string
-	Type        Type
-	Autostart   bool
-	Essential   bool     // when it ends for good, so does the daemon
-	Dir         string   // absolute
-	Env         []string // KEY=value, in effect order, the later wins; values are secrets
-	CleanEnv    bool     // inherit nothing but PATH
-	Rights      Rights
-	Restart     Restart
-	Stop        Stop
-	Logs        Logs
-	Hooks       Hooks
-	Checks      []Check
-	Readiness   *Readiness // nil: spawned is ready
-	DependsOn   []DependsOn
-	Requires    []string // names of dependencies
+	Name         string // full name, "group/process", with "@2" for an instance
+	Argv         []string
+	Description  string
+	Type         Type
+	Autostart    bool
+	Essential    bool     // when it ends for good, so does the daemon
+	Dir          string   // absolute
+	Env          []string // KEY=value, in effect order, the later wins; values are secrets
+	CleanEnv     bool     // inherit nothing but PATH
+	Rights       Rights
+	Restart      Restart
+	Stop         Stop
+	Logs         Logs
+	Hooks        Hooks
+	ReloadSignal int // what asks it to reload itself; 0 for none. Hooks[OnReload] comes first
+	Checks       []Check
+	Readiness    *Readiness // nil: spawned is ready
+	DependsOn    []DependsOn
+	Requires     []string // names of dependencies
 }
 
 // Restart is when, how fast and how often a process is restarted.

@@ -11,9 +11,10 @@ const (
 	PostStart               // once it is ready
 	PreStop                 // before the signal of a stop that gosup ordered
 	PostStop                // after every end, and after a start that failed
+	OnReload                // when a person asks the process to reload itself
 )
 
-var momentNames = [...]string{"pre_start", "post_start", "pre_stop", "post_stop"}
+var momentNames = [...]string{"pre_start", "post_start", "pre_stop", "post_stop", "reload"}
 
 // String returns the name that configuration files and $GOSUP_HOOK use.
 func (m Moment) String() string { return momentNames[m] }
@@ -27,4 +28,4 @@ type Hook struct {
 }
 
 // Hooks are the hooks of a process, by their moment; nil for none.
-type Hooks [4]*Hook
+type Hooks [5]*Hook

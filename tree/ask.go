@@ -1,6 +1,7 @@
 package tree
 
 import (
+	"gosup/policy"
 	"gosup/spec"
 )
 
@@ -42,10 +43,18 @@ func (t *Tree) askedOf(n *node, e Asked) Result {
 	case e.Verb == AskSignal:
 		r.Changed = true
 		t.do(Signal{Node: n.id, Run: n.run, Signal: e.Signal, Reach: spec.KillProcess})
+	case e.Verb == AskReload:
+		r.Err = t.askedToReload(n)
+		r.Changed = r.Err == ""
+	case e.Verb >= AskFreeze && e.Verb <= AskFailHealth:
+		r.Err = t.askedToFeign(n, e)
+		r.Changed = r.Err == ""
 	case e.Verb == AskStart:
 		r.Changed = t.askedToStart(n, cause)
 	case e.Verb == AskStop:
 		r.Changed = t.askedToStop(n, cause)
+		r.Without = t.without(n)
+		t.undo(n, e, AskStart)
 	case e.Verb == AskRestart:
 		t.askedToStart(n, cause)
 		n.cause = cause
@@ -55,7 +64,7 @@ func (t *Tree) askedOf(n *node, e Asked) Result {
 			t.drag(n)
 		}
 	}
-	if r.Err == "" && e.Verb != AskSignal {
+	if r.Err == "" && e.Verb < AskSignal {
 		n.orders++
 		n.budget.Clear()
 		n.touched = true
@@ -65,6 +74,78 @@ func (t *Tree) askedOf(n *node, e Asked) Result {
 		t.note(Note{Type: NoteRequest, Process: n.name, Cause: cause, By: e.By, Detail: e.Verb.String()})
 	}
 	return r
+}
+
+// askedToReload makes a process reload itself, and says why it cannot.
+func (t *Tree) askedToReload(n *node) string {
+	switch {
+	case n.body != alive:
+		return "not running"
+	case t.hooked(n, spec.OnReload):
+	case n.proc.ReloadSignal != 0:
+		t.do(Signal{Node: n.id, Run: n.run, Signal: n.proc.ReloadSignal, Reach: spec.KillProcess})
+	default:
+		return "its definition has no reload (add reload: {signal: SIGHUP})"
+	}
+	return ""
+}
+
+// askedToFeign makes a process stand still, go on, or look unhealthy, and says
+// why it cannot.
+func (t *Tree) askedToFeign(n *node, e Asked) string {
+	if n.body != alive {
+		return "not running"
+	}
+	n.touched = true
+	switch e.Verb {
+	case AskFreeze:
+		n.frozen = true
+		t.signal(n, int(sigstop))
+		t.undo(n, e, AskThaw)
+	case AskThaw:
+		n.frozen = false
+		t.signal(n, int(sigcont))
+	case AskFailHealth:
+		if len(n.proc.Checks) == 0 {
+			return "it has no health check"
+		}
+		n.sickUntil = policy.Never
+		if e.For > 0 {
+			n.sickUntil = t.now.Add(e.For)
+		}
+	}
+	return ""
+}
+
+// undo remembers to undo a wish that is only for a time.
+func (t *Tree) undo(n *node, e Asked, v Verb) {
+	n.undoAt = 0
+	if e.For > 0 {
+		n.undoAt, n.undoBy = t.now.Add(e.For), &Asked{Verb: v, By: e.By, Why: e.Why}
+	}
+}
+
+// undone undoes what was only for a time, and returns when to look again.
+func (t *Tree) undone(n *node) Time {
+	if n.undoAt == 0 {
+		return policy.Never
+	}
+	if t.now < n.undoAt {
+		return n.undoAt
+	}
+	n.undoAt = 0
+	t.askedOf(n, *n.undoBy)
+	return policy.Never
+}
+
+// without returns who runs, depends on n, and is not asked to stop with it.
+func (t *Tree) without(n *node) (names []string) {
+	for _, d := range n.dependents {
+		if m := &t.nodes[d.node]; m.rest == wanted && m.body == alive && d.condition != spec.Completed {
+			names = append(names, m.name)
+		}
+	}
+	return names
 }
 
 // askedToStart reports whether that changes anything.
@@ -83,7 +164,7 @@ func (t *Tree) askedToStart(n *node, cause *Cause) bool {
 		return false
 	}
 	n.rest, n.cause = wanted, cause
-	n.notBefore, n.auto, n.busySince = 0, false, 0
+	n.notBefore, n.auto, n.busySince, n.undoAt = 0, false, 0, 0
 	// A delay of its group ends as well, once all that must go down is down.
 	for ; p != nil; p = t.above(p) {
 		p.notBefore = 0

@@ -377,7 +377,11 @@ func (t *Tree) askedOfBreakers(e Asked) {
 		r := Result{Name: name, Changed: true}
 		switch e.Verb {
 		case AskTrip:
-			s.breaker.Trip(t.now, s.spec.Breaker)
+			l := s.spec.Breaker
+			if e.For > 0 {
+				l.Recovery = e.For
+			}
+			s.breaker.Trip(t.now, l)
 			s.reason = "opened by " + e.By
 		case AskReset:
 			s.breaker.Reset()

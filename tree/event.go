@@ -92,10 +92,11 @@ type Guarded struct {
 type Asked struct {
 	ID     uint64 // chosen by the shell, for the Answer
 	Verb   Verb
-	Names  []string // as spec.Select takes them
-	Signal int      // for AskSignal
-	By     string   // who, "uid 0" or "SIGHUP"
-	Why    string   // the person's own words; may be empty
+	Names  []string      // as spec.Select takes them
+	Signal int           // for AskSignal
+	For    time.Duration // of what undoes itself: a stop, a freeze, bad health, a trip; 0 for no end
+	By     string        // who, "uid 0" or "SIGHUP"
+	Why    string        // the person's own words; may be empty
 }
 
 // Verb is what a person asks for.
@@ -107,12 +108,16 @@ const (
 	AskStop
 	AskRestart
 	AskSignal
-	AskTrip  // a breaker, to open
-	AskReset // a breaker, to close
-	AskGuard // whether a command may pass a breaker
+	AskReload // the process's own reload
+	AskFreeze // all of it stands still
+	AskThaw
+	AskFailHealth // its checks fail, whatever they say
+	AskTrip       // a breaker, to open
+	AskReset      // a breaker, to close
+	AskGuard      // whether a command may pass a breaker
 )
 
-var verbNames = [...]string{"start", "stop", "restart", "signal", "trip", "reset", "guard"}
+var verbNames = [...]string{"start", "stop", "restart", "signal", "reload", "freeze", "thaw", "fail-health", "trip", "reset", "guard"}
 
 // String returns the verb as gosup ctl spells it.
 func (v Verb) String() string { return verbNames[v] }
@@ -236,11 +241,12 @@ type Answer struct {
 type Result struct {
 	Node     NodeID
 	Name     string
-	Changed  bool   // false: it was so already
-	Err      string // it cannot be done, and why; "" otherwise
-	Order    uint64 // the node's Orders after this wish, see Node
-	Run      uint64 // the run at the time of the wish
-	Failures uint64 // the node's Failures at the time of the wish
+	Changed  bool     // false: it was so already
+	Err      string   // it cannot be done, and why; "" otherwise
+	Order    uint64   // the node's Orders after this wish, see Node
+	Run      uint64   // the run at the time of the wish
+	Failures uint64   // the node's Failures at the time of the wish
+	Without  []string // of a stop: running processes that depend on it and now do without
 }
 
 // Forget tells the shell that a node is no more and had no run left: what was

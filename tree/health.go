@@ -157,6 +157,9 @@ func (t *Tree) probed(n *node, e Probed) {
 	c, s := &n.vigil.checks[e.Check], &n.proc.Checks[e.Check]
 	stale := c.stale
 	c.probing, c.stale = false, false
+	if t.now < n.sickUntil {
+		e.Health, e.Reason = HealthBad, "made to fail by a person"
+	}
 	if stale || e.Health == HealthUnknown {
 		return // it says nothing about the process
 	}
@@ -296,6 +299,7 @@ func (t *Tree) ceaseHealth(n *node, at Time) {
 		}
 	}
 	n.ailing, n.vigil, n.status = 0, nil, ""
+	n.frozen = false
 	n.requests, n.errors = 0, 0
 	n.readyAt, n.readyBy, n.probeAt, n.probing = 0, 0, 0, false
 	if len(n.proc.Checks) > 0 {

@@ -68,7 +68,11 @@ func (t *Tree) outlive() {
 func (t *Tree) fire() {
 	t.checksNext = policy.Never
 	for i := range t.nodes {
-		if n := &t.nodes[i]; n.body == alive {
+		n := &t.nodes[i]
+		if n.undoAt != 0 {
+			t.checksNext = min(t.checksNext, t.undone(n))
+		}
+		if n.body == alive {
 			t.checksNext = min(t.checksNext, t.prepare(n), t.check(n))
 		}
 	}
@@ -203,6 +207,12 @@ func (t *Tree) kill(n *node) {
 
 // sigkill has the same number everywhere.
 const sigkill = 9
+
+// sigstop and sigcont are numbers of the platform: see spec.
+const (
+	sigstop = spec.SIGSTOP
+	sigcont = spec.SIGCONT
+)
 
 func (t *Tree) signal(n *node, signal int) {
 	reach := n.proc.Stop.Kill

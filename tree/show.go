@@ -150,6 +150,7 @@ func (t *Tree) viewOf(n *node) *Node {
 		v.Process = n.proc
 		v.Health, v.HealthReason = n.healthNow()
 		v.Status = n.status
+		v.Frozen = n.frozen
 		v.Checks = n.checkups()
 	}
 	v.Budget, v.Limit = payer.budget.Clone(), payer.limit()

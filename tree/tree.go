@@ -123,6 +123,12 @@ type node struct {
 	probeGap    time.Duration
 	probing     bool
 
+	// What a person has put on it for a time.
+	frozen    bool
+	sickUntil Time // its checks fail until then; 0 for no
+	undoAt    Time // 0 for never
+	undoBy    *Asked
+
 	// What it depends on. Places in the tree: see link.
 	depends    []edge
 	dependents []edge

@@ -66,6 +66,7 @@ type Node struct {
 	Checks       []Checkup // of the current run, in the order of the file
 	Status       string    // what the process says it is doing; "" for nothing
 
+	Frozen      bool   // a person makes it stand still
 	PID         int    // 0 if none
 	Run         uint64 // the current run, or the last
 	Ready       bool
