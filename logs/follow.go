@@ -86,7 +86,7 @@ func newFileTrack(s *shelf, f *follower, d decoder, q Query) *fileTrack {
 func (t *fileTrack) open(f *os.File, off int64) {
 	t.file = f
 	t.pos = &positioned{f: f, off: off}
-	t.scan = newScanner(t.pos, off)
+	t.scan = newScanner(t.pos, off, t.format)
 }
 
 // read emits what is new.

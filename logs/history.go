@@ -1,6 +1,7 @@
 package logs
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -68,12 +69,12 @@ func (h *history) seekTime(o *opened) (int64, error) {
 		return 0, nil
 	}
 	if h.format == spec.FormatRaw {
-		return lineStart(o, o.times.from(h.q.Since, o.size))
+		return h.lineStart(o, o.times.from(h.q.Since, o.size))
 	}
 	lo, hi := int64(0), o.size // a line at lo is older, or lo is 0
 	for hi-lo > blockBytes {
 		mid := lo + (hi-lo)/2
-		off, err := lineStart(o, mid)
+		off, err := h.lineStart(o, mid)
 		if err != nil {
 			return 0, err
 		}
@@ -91,11 +92,11 @@ func (h *history) seekTime(o *opened) (int64, error) {
 }
 
 // lineStart returns the first line's beginning at or after an offset.
-func lineStart(o *opened, off int64) (int64, error) {
+func (h *history) lineStart(o *opened, off int64) (int64, error) {
 	if off <= 0 || off >= o.size {
 		return max(0, min(off, o.size)), nil
 	}
-	s := newScanner(io.NewSectionReader(o.File, off-1, o.size-off+1), off-1)
+	s := newScanner(io.NewSectionReader(o.File, off-1, o.size-off+1), off-1, h.format)
 	if err := s.skipLine(); err == io.EOF {
 		return o.size, nil
 	} else if err != nil {
@@ -107,7 +108,7 @@ func lineStart(o *opened, off int64) (int64, error) {
 // older reports whether the first line in [off, end) that has a time is older
 // than what is asked for.
 func (h *history) older(o *opened, off, end int64) (bool, error) {
-	s := newScanner(io.NewSectionReader(o.File, off, end-off), off)
+	s := newScanner(io.NewSectionReader(o.File, off, end-off), off, h.format)
 	for {
 		line, at, last, err := s.next()
 		if err == io.EOF {
@@ -129,6 +130,10 @@ func (h *history) seekLast() error {
 		h.first = len(h.list)
 		return nil
 	}
+	want := h.q.Lines
+	if h.format != spec.FormatRaw {
+		want++ // the first may have pieces further back
+	}
 	for i := len(h.list) - 1; i >= first; i-- {
 		h.first, h.off = i, 0
 		o, err := h.openSegment(h.list[i])
@@ -138,13 +143,13 @@ func (h *history) seekLast() error {
 		if o == nil {
 			continue
 		}
-		n, old, err := h.back(o, h.q.Lines-h.found)
+		n, old, err := h.back(o, want-h.found)
 		o.close()
 		if err != nil {
 			return err
 		}
 		h.found += n
-		if h.found >= h.q.Lines || old {
+		if h.found >= want || old {
 			break
 		}
 	}
@@ -160,29 +165,38 @@ func (h *history) back(o *opened, want int) (n int, old bool, err error) {
 		n, _, err = h.count(o, 0, -1)
 		return n, false, err
 	}
-	block := int64(blockBytes)
-	for end := o.size; end > 0 && n < want && !old; {
-		start, err := lineStart(o, max(0, end-block))
-		if err != nil {
+	for end := o.size; end > 0 && n < want && !old; end = h.off {
+		if h.off, err = startBefore(o, end); err != nil {
 			return n, false, err
 		}
-		if start >= end {
-			// One long line: it is read from its beginning, if that is not
-			// too far away.
-			if end-block > 0 && block < 16*blockBytes {
-				block *= 2
-				continue
-			}
-			start = max(0, end-block)
-		}
 		var found int
-		if found, old, err = h.count(o, start, end); err != nil {
+		if found, old, err = h.count(o, h.off, end); err != nil {
 			return n, false, err
 		}
 		n += found
-		h.off, end, block = start, start, blockBytes
 	}
 	return n, old, nil
+}
+
+// startBefore returns where a line begins that is about a block before end, or
+// as far before as it must be.
+func startBefore(o *opened, end int64) (int64, error) {
+	buf := make([]byte, blockBytes)
+	// The newline right before end does not count.
+	for limit := end - 1; ; {
+		at := max(0, limit-int64(len(buf)))
+		n, err := o.ReadAt(buf[:limit-at], at)
+		if err != nil && err != io.EOF {
+			return 0, err
+		}
+		if at == 0 {
+			return 0, nil
+		}
+		if i := bytes.IndexByte(buf[:n], '\n'); i >= 0 {
+			return at + int64(i) + 1, nil
+		}
+		limit = at
+	}
 }
 
 // count counts the matching lines in [start, end), or to the end if that is
@@ -220,7 +234,7 @@ func (h *history) lines(o *opened, off int64) iter.Seq2[Record, error] {
 			return
 		}
 		defer done()
-		s := newScanner(r, off)
+		s := newScanner(r, off, h.format)
 		for {
 			line, at, last, err := s.next()
 			if err == io.EOF || err == io.ErrUnexpectedEOF {

@@ -81,13 +81,18 @@ func nextPiece(head int, data []byte) (used int, last bool) {
 	if len(data) <= limit {
 		return -1, false
 	}
-	// Not within a character.
+	return pieceEnd(data, limit), false
+}
+
+// pieceEnd returns where to cut data, which is longer than limit: there, or a
+// little before if that would be within a character.
+func pieceEnd(data []byte, limit int) int {
 	for n := limit; n > limit-utf8.UTFMax && n > 0; n-- {
 		if utf8.RuneStart(data[n]) {
-			return n, false
+			return n
 		}
 	}
-	return limit, false
+	return limit
 }
 
 // commit makes a cut take effect.

@@ -6,10 +6,12 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -61,6 +63,33 @@ func child(job []string) {
 		for i := range n {
 			fmt.Fprintf(os.Stdout, "out %d\n", i)
 			fmt.Fprintf(os.Stderr, "err %d\n", i)
+		}
+	case "line": // one long line and a short one
+		os.Stdout.Write(bytes.Repeat([]byte{'z'}, n))
+		fmt.Print("\nnext\n")
+	case "grandchild": // leaves a process behind that holds the output open
+		cmd := exec.Command("/proc/self/exe")
+		cmd.Env = append(os.Environ(), "LOGS_TEST_CHILD=hold")
+		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+		cmd.ExtraFiles = []*os.File{os.NewFile(3, "until")}
+		if err := cmd.Start(); err != nil {
+			panic(err)
+		}
+		fmt.Println("parent ends")
+	case "hold": // until descriptor 3 is closed
+		os.NewFile(3, "until").Read(make([]byte, 1))
+	case "farewell": // writes until TERM, then a last MiB
+		term := make(chan os.Signal, 1)
+		signal.Notify(term, syscall.SIGTERM)
+		for {
+			select {
+			case <-term:
+				os.Stdout.Write(bytes.Repeat([]byte("farewell\n"), 1<<20/9))
+				fmt.Println("end")
+				return
+			default:
+				fmt.Println("working")
+			}
 		}
 	case "daemon": // DIR FORMAT: a pump, until it is killed
 		format, _ := strconv.Atoi(job[2])
