@@ -13,13 +13,15 @@ var production = spec.Restart{
 	Limit:   policy.Limit{Max: 5, Within: time.Minute},
 }
 
-// restart returns the group's own budget and delays, or the default ones.
-func (n *node) restart() *spec.Restart {
-	if n.group.Restart != nil {
-		return n.group.Restart
+// GroupRestart returns a group's own budget and delays, or the default ones.
+func GroupRestart(g *spec.Group) *spec.Restart {
+	if g.Restart != nil {
+		return g.Restart
 	}
 	return &production
 }
+
+func (n *node) restart() *spec.Restart { return GroupRestart(n.group) }
 
 // fail decides what follows from a failure of n, a process or a group, that
 // calls for a restart. The failure happened at; the restart waits for least at

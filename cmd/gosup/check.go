@@ -28,7 +28,10 @@ func newCheckCommand() *cobra.Command {
 		if !ok {
 			return &exitError{code: exitConfig, err: errors.New("no configuration file to check (name one)")}
 		}
-		_, problems := config.Load(path, set.options())
+		s, problems := config.Load(path, set.options())
+		if s != nil {
+			problems = append(problems, advise(path, s, problems)...)
+		}
 		for _, p := range problems {
 			fmt.Fprintln(cmd.OutOrStdout(), p)
 		}

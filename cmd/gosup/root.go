@@ -15,6 +15,7 @@ func newRoot() *cobra.Command {
 	root.AddCommand(
 		newRunCommand(),
 		newCheckCommand(),
+		newSimulateCommand(),
 		newSchemaCommand(),
 		newInitCommand(),
 		newCtlCommand(),
