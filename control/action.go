@@ -3,6 +3,8 @@ package control
 import (
 	"context"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"gosup/spec"
@@ -16,6 +18,7 @@ type ActionRequest struct {
 	Reason         string   `json:"reason,omitempty"`          // the person's words, for the history
 	TimeoutSeconds float64  `json:"timeout_seconds,omitempty"` // how long to wait; 0: a day
 	NoWait         bool     `json:"no_wait,omitempty"`         // answer as soon as it is on its way
+	AtOnce         bool     `json:"at_once,omitempty"`         // of restart: all instances together, not one after the other
 }
 
 // Outcome is what came of an action for one process.
@@ -48,7 +51,7 @@ type ActionResult struct {
 // ActionAnswer is the answer to a request under /v1/actions. That it is given
 // means that the names were good; whether it worked is in the results.
 type ActionAnswer struct {
-	Results []ActionResult `json:"results"` // in tree order
+	Results []ActionResult `json:"results"` // in the order in which it was done
 }
 
 // ShutdownRequest is the body of POST /v1/shutdown.
@@ -92,24 +95,83 @@ func (s *Server) act(w http.ResponseWriter, r *http.Request, verb tree.Verb) err
 	}
 	defer cancel()
 	req.asked.By = clientOf(r.Context()).peer.String()
-	ans, err := s.sup.Ask(ctx, req.asked)
+	results, err := s.perform(ctx, req)
 	if err != nil {
-		return ended(err)
+		return err
+	}
+	return s.answer(w, ActionAnswer{Results: results})
+}
+
+// perform does an action, a rolling one step by step. The rest is left alone
+// where a step has failed.
+func (s *Server) perform(ctx context.Context, a action) ([]ActionResult, error) {
+	steps := [][]string{a.asked.Names}
+	if a.asked.Verb == tree.AskRestart && !a.noWait && !a.atOnce {
+		nodes, err := choose(s.sup.Snapshot(), a.asked.Names)
+		if err != nil {
+			return nil, err
+		}
+		steps = rolling(nodes)
+	}
+	var all []ActionResult
+	for i, names := range steps {
+		a.asked.Names = names
+		results, err := s.perform1(ctx, a)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, results...)
+		bad := slices.IndexFunc(results, func(r ActionResult) bool { return !r.Outcome.OK() })
+		if bad < 0 {
+			continue
+		}
+		for _, name := range slices.Concat(steps[i+1:]...) {
+			all = append(all, ActionResult{Name: name, Outcome: OutcomeFailed, Message: "left as it is, because of " + results[bad].Name})
+		}
+		break
+	}
+	return all, nil
+}
+
+// perform1 asks for an action and waits for it to come true.
+func (s *Server) perform1(ctx context.Context, a action) ([]ActionResult, error) {
+	ans, err := s.sup.Ask(ctx, a.asked)
+	if err != nil {
+		return nil, ended(err)
 	}
 	if ans.Err != nil {
-		return ans.Err
+		return nil, ans.Err
 	}
-	watch := newWatch(verb, ans.Results, req.noWait)
+	watch := newWatch(a.asked.Verb, ans.Results, a.noWait)
 	snap := s.sup.Snapshot()
 	for !watch.see(snap) {
 		next, err := s.sup.Changed(ctx, snap.Version)
 		if err != nil {
-			watch.giveUp(snap, err, req.timeout)
+			watch.giveUp(snap, err, a.timeout)
 			break
 		}
 		snap = next
 	}
-	return s.answer(w, ActionAnswer{Results: watch.results})
+	if a.asked.Verb == tree.AskStop {
+		watch.nameDependents(snap)
+	}
+	return watch.results, nil
+}
+
+// rolling returns in which steps processes are restarted so that of several
+// instances of one process only one is down at a time.
+func rolling(nodes []*tree.Node) (steps [][]string) {
+	seen := map[string]int{}
+	for _, n := range nodes {
+		base, _, _ := strings.Cut(n.Name, "@")
+		step := seen[base]
+		seen[base]++
+		if step == len(steps) {
+			steps = append(steps, nil)
+		}
+		steps[step] = append(steps[step], n.Name)
+	}
+	return steps
 }
 
 // action is a parsed ActionRequest.
@@ -117,6 +179,7 @@ type action struct {
 	asked   tree.Asked
 	timeout time.Duration
 	noWait  bool
+	atOnce  bool
 }
 
 func parseAction(r *http.Request, verb tree.Verb) (action, error) {
@@ -128,6 +191,7 @@ func parseAction(r *http.Request, verb tree.Verb) (action, error) {
 		asked:   tree.Asked{Verb: verb, Names: req.Names, Why: req.Reason},
 		timeout: maxWait,
 		noWait:  req.NoWait || verb == tree.AskSignal,
+		atOnce:  req.AtOnce,
 	}
 	if len(req.Names) == 0 {
 		return a, problemf(CodeBadRequest, `use "all" for every process`, "no names were given")
@@ -145,6 +209,8 @@ func parseAction(r *http.Request, verb tree.Verb) (action, error) {
 			return a, problemf(CodeBadRequest, "write it like HUP or 1", "there is no signal %q", req.Signal)
 		}
 		a.asked.Signal = n
+	case req.AtOnce && verb != tree.AskRestart:
+		return a, problemf(CodeBadRequest, "", "at_once is for restart")
 	case req.Signal != "":
 		return a, problemf(CodeBadRequest, "", "%s takes no signal", verb)
 	}

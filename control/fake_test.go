@@ -31,6 +31,8 @@ type fake struct {
 	asked   []tree.Asked
 	answer  func(tree.Asked) tree.Answer
 	shut    []tree.Shutdown
+	told    []tree.Event
+	crashes map[string][]tree.Crash
 	output  func(ctx context.Context, from []logs.Source, q logs.Query, emit func(logs.Record) error) error
 }
 
@@ -113,6 +115,12 @@ func (f *fake) Events(since uint64) ([]tree.Noted, bool) {
 func (f *fake) EventsChanged(ctx context.Context, since uint64) error {
 	return f.until(ctx, func() bool { return f.forgot+uint64(len(f.notes)) > since })
 }
+
+func (f *fake) Tell(e tree.Event) {
+	f.update(func() { f.told = append(f.told, e) })
+}
+
+func (f *fake) Crashes(name string) ([]tree.Crash, error) { return f.crashes[name], nil }
 
 func (f *fake) Source(n *tree.Node) logs.Source {
 	return logs.Source{Name: n.Name, Logs: n.Process.Logs}

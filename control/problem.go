@@ -20,6 +20,7 @@ const (
 	CodeNotFound       Code = "not_found"       // no such resource in the API
 	CodeNotInTime      Code = "not_in_time"     // what was waited for did not come
 	CodeFailed         Code = "failed"          // it was tried and did not work
+	CodeOpen           Code = "open"            // the circuit breaker lets nobody pass
 	CodeBusy           Code = "busy"            // too many clients
 	CodeEnding         Code = "ending"          // the daemon shuts down
 	CodeUnreachable    Code = "unreachable"     // made by the client: no daemon answers
@@ -37,7 +38,7 @@ func (c Code) status() int {
 		return http.StatusNotFound
 	case CodeNotInTime:
 		return http.StatusRequestTimeout
-	case CodeBusy, CodeEnding:
+	case CodeBusy, CodeEnding, CodeOpen:
 		return http.StatusServiceUnavailable
 	default:
 		return http.StatusInternalServerError

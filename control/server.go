@@ -122,6 +122,9 @@ func routes() []route {
 		{"GET", "/v1/processes", read, (*Server).listProcesses},
 		{"GET", "/v1/processes/{name...}", read, (*Server).showProcess},
 		{"GET", "/v1/tree", read, (*Server).showTree},
+		{"GET", "/v1/health", read, (*Server).health},
+		{"GET", "/v1/breakers", read, (*Server).breakers},
+		{"GET", "/v1/crashes", read, (*Server).crashes},
 		{"GET", "/v1/wait", read, (*Server).wait},
 		{"GET", "/v1/events", read, (*Server).events},
 		{"GET", "/v1/logs", read, (*Server).logs},
@@ -130,6 +133,10 @@ func routes() []route {
 		{"POST", "/v1/actions/stop", change, (*Server).stop},
 		{"POST", "/v1/actions/restart", change, (*Server).restart},
 		{"POST", "/v1/actions/signal", change, (*Server).signal},
+		{"POST", "/v1/breakers/trip", change, (*Server).tripBreaker},
+		{"POST", "/v1/breakers/reset", change, (*Server).resetBreaker},
+		{"POST", "/v1/guard", change, (*Server).guard},
+		{"POST", "/v1/guard/result", change, (*Server).guardResult},
 		{"POST", "/v1/shutdown", change, (*Server).shutdown},
 	}
 }

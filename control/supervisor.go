@@ -25,6 +25,9 @@ type Supervisor interface {
 	// ends; what is wrong with the wish itself is in the answer.
 	Ask(ctx context.Context, a tree.Asked) (tree.Answer, error)
 
+	// Tell hands an event that has no answer to the tree and returns at once.
+	Tell(e tree.Event)
+
 	// Shutdown asks for the end of the daemon and returns at once.
 	Shutdown(u tree.Urgency, by, why string)
 
@@ -42,6 +45,10 @@ type Supervisor interface {
 	// ReadOutput hands to emit what processes have written, as logs.Pump.Read
 	// does.
 	ReadOutput(ctx context.Context, from []logs.Source, q logs.Query, emit func(logs.Record) error) error
+
+	// Crashes returns what is recorded of the last crashes of a process, oldest
+	// first. It may wait for a disk.
+	Crashes(name string) ([]tree.Crash, error)
 
 	// Now reads the clock that times in snapshots are measured on.
 	Now() tree.Time

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
+	"gosup/spec"
 	"gosup/tree"
 )
 
@@ -122,6 +125,29 @@ func failure(n *tree.Node) string {
 func judgeOvertaken(r *ActionResult, a *tree.Result, n *tree.Node) {
 	if n.Orders > a.Order {
 		r.Outcome, r.Message = OutcomeOvertaken, "overtaken by a later wish: "+describe(n)
+	}
+}
+
+// nameDependents says of what was stopped who runs on and depends on it.
+func (w *watch) nameDependents(snap *tree.Snapshot) {
+	for i := range w.results {
+		r := &w.results[i]
+		if r.Outcome != OutcomeDone {
+			continue
+		}
+		var names []string
+		for _, n := range snap.Nodes {
+			if n.PID != 0 && n.Process != nil && slices.ContainsFunc(n.Process.DependsOn, func(d spec.DependsOn) bool { return d.Name == r.Name }) {
+				names = append(names, n.Name)
+			}
+		}
+		switch len(names) {
+		case 0:
+		case 1:
+			r.Message += "; " + names[0] + " runs on without it"
+		default:
+			r.Message += "; " + strings.Join(names, ", ") + " run on without it"
+		}
 	}
 }
 

@@ -30,13 +30,16 @@ cancelled.`)
 func newRestartCommand(c *ctl) *cobra.Command {
 	return newActionCommand(c, "restart", "Stop processes and start them again", `Stop processes, start them again, and wait until they run.
 
-What is stopped is started. It costs no restart budget, it clears it.`)
+What is stopped is started. Of several instances of a process one is restarted
+after the other, and where one does not come up the rest is left alone. It costs
+no restart budget, it clears it.`)
 }
 
 // actionFlags are the flags of all that changes something.
 type actionFlags struct {
 	reason  string
 	noWait  bool
+	atOnce  bool
 	timeout time.Duration
 	out     *format
 }
@@ -57,13 +60,16 @@ func newActionCommand(c *ctl, verb, short, long string) *cobra.Command {
 	addReason(cmd, &f.reason)
 	cmd.Flags().BoolVar(&f.noWait, "no-wait", false, "return as soon as it is on its way")
 	cmd.Flags().DurationVar(&f.timeout, "timeout", 2*time.Minute, "how long to wait; it goes on after that")
+	if verb == "restart" {
+		cmd.Flags().BoolVar(&f.atOnce, "at-once", false, "restart all instances of a process together")
+	}
 	f.out = addFormat(cmd)
 	cmd.RunE = c.run(func(ctx context.Context, client *control.Client, names []string) error {
 		if f.timeout <= 0 {
 			return usageErrorf("--timeout %v is not positive (with --no-wait nothing is waited for)", f.timeout)
 		}
 		return c.act(ctx, client, verb, control.ActionRequest{
-			Names: names, Reason: f.reason, NoWait: f.noWait, TimeoutSeconds: f.timeout.Seconds(),
+			Names: names, Reason: f.reason, NoWait: f.noWait, AtOnce: f.atOnce, TimeoutSeconds: f.timeout.Seconds(),
 		}, *f.out)
 	})
 	return cmd
