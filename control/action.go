@@ -79,6 +79,10 @@ func (s *Server) signal(w http.ResponseWriter, r *http.Request) error {
 	return s.act(w, r, tree.AskSignal)
 }
 
+func (s *Server) reloadProcess(w http.ResponseWriter, r *http.Request) error {
+	return s.act(w, r, tree.AskReload)
+}
+
 // act does what start, stop, restart and signal have in common: ask, wait for
 // what was asked, answer.
 func (s *Server) act(w http.ResponseWriter, r *http.Request, verb tree.Verb) error {
@@ -190,8 +194,8 @@ func parseAction(r *http.Request, verb tree.Verb) (action, error) {
 	a := action{
 		asked:   tree.Asked{Verb: verb, Names: req.Names, Why: req.Reason},
 		timeout: maxWait,
-		noWait:  req.NoWait || verb == tree.AskSignal,
 		atOnce:  req.AtOnce,
+		noWait:  req.NoWait || momentary(verb),
 	}
 	if len(req.Names) == 0 {
 		return a, problemf(CodeBadRequest, `use "all" for every process`, "no names were given")
@@ -231,3 +235,7 @@ func (s *Server) shutdown(w http.ResponseWriter, r *http.Request) error {
 	w.WriteHeader(http.StatusAccepted)
 	return nil
 }
+
+// momentary reports whether a wish is over once it is done: there is no state
+// to wait for.
+func momentary(v tree.Verb) bool { return v >= tree.AskSignal }

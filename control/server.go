@@ -41,6 +41,9 @@ type Options struct {
 	Access  Access
 	Limits  Limits // the zero value: LimitsFor what this process may open
 	Log     *slog.Logger
+
+	// Reloader knows the configuration file; nil where there is none.
+	Reloader Reloader
 }
 
 // Server answers the API.
@@ -137,6 +140,9 @@ func routes() []route {
 		{"POST", "/v1/breakers/reset", change, (*Server).resetBreaker},
 		{"POST", "/v1/guard", change, (*Server).guard},
 		{"POST", "/v1/guard/result", change, (*Server).guardResult},
+		{"POST", "/v1/actions/reload", change, (*Server).reloadProcess},
+		{"GET", "/v1/plan", read, (*Server).plan},
+		{"POST", "/v1/reload", change, (*Server).reload},
 		{"POST", "/v1/shutdown", change, (*Server).shutdown},
 	}
 }

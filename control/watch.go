@@ -52,8 +52,8 @@ func (w *watch) see(snap *tree.Snapshot) bool {
 		}
 		if r.Outcome == OutcomeAccepted && r.Message == "" {
 			r.Message = w.verb.String() + " is on its way"
-			if w.verb == tree.AskSignal {
-				r.Message = "signal sent"
+			if momentary(w.verb) {
+				r.Message = w.verb.String() + " sent"
 			}
 		}
 	}

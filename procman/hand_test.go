@@ -72,7 +72,7 @@ func TestHandSaysWhyNothingRuns(t *testing.T) {
 		want string
 	}{
 		{"relative", []string{"bin/web"}, dir, nil, "exec bin/web: no such file or directory"},
-		{"in PATH", []string{"no-such-program"}, dir, []string{"PATH=/bin:/usr/bin"}, "exec no-such-program: not found in PATH /bin:/usr/bin"},
+		{"in PATH", []string{"no-such-program"}, dir, []string{"PATH=/bin:/usr/bin"}, "exec no-such-program: not found in PATH"},
 		{"not executable", []string{"./plain"}, dir, nil, "exec ./plain: permission denied"},
 		{"not executable in PATH", []string{"plain"}, "/", []string{"PATH=/nowhere:" + dir}, "exec plain: " + dir + "/plain: permission denied"},
 		{"folder as program", []string{"./folder"}, dir, nil, "exec ./folder: is a directory"},

@@ -47,6 +47,8 @@ such process, 5 not permitted, 6 rejected configuration, 7 no daemon answers.`,
 	cmd.AddCommand(
 		newStatusCommand(c),
 		newTreeCommand(c),
+		newReloadCommand(c),
+		newPlanCommand(c),
 		newLogsCommand(c),
 		newHealthCommand(c),
 		newBreakerCommand(c),

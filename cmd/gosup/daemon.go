@@ -29,13 +29,14 @@ type daemon struct {
 	tree   *spec.Tree
 	output spec.Output // what `output: auto` means
 	single bool        // one command, no file
-	reload func() (*spec.Tree, config.Problems)
+	load   func(file string) (*spec.Tree, config.Problems) // "" for its own file; nil without one
 
 	log     *slog.Logger
 	lock    *procman.Lock
 	pump    *logs.Pump
 	manager *procman.Manager
 	server  *control.Server
+	reload  *reloader // nil without a file
 }
 
 // run supervises until the end and returns the daemon's exit code as an error.
@@ -59,6 +60,9 @@ func (d *daemon) run() error {
 	}
 	if err := d.open(); err != nil {
 		return err
+	}
+	if d.load != nil {
+		d.reload = &reloader{load: d.load, d: d, tree: d.tree}
 	}
 	stop := d.handleSignals()
 	if listener != nil {
@@ -149,11 +153,15 @@ func (d *daemon) open() error {
 
 func (d *daemon) newServer() *control.Server {
 	gid, _ := groupID(d.tree.Supervisor.SocketGroup) // listen has looked it up
-	return control.NewServer(d.manager, control.Options{
+	o := control.Options{
 		Version: version(),
 		Access:  control.Access{UID: os.Getuid(), GID: gid},
 		Log:     d.log,
-	})
+	}
+	if d.reload != nil {
+		o.Reloader = d.reload
+	}
+	return control.NewServer(d.manager, o)
 }
 
 // serve answers the control socket until close.

@@ -88,12 +88,17 @@ func runFile(set *settings, file string) error {
 		return &exitError{code: exitConfig, err: errors.New(
 			"no configuration file (write ./gosup.yaml with `gosup init`, or name a file with -c)")}
 	}
-	load := func() (*spec.Tree, config.Problems) { return config.Load(path, set.options()) }
-	t, problems := load()
+	load := func(file string) (*spec.Tree, config.Problems) {
+		if file == "" {
+			file = path
+		}
+		return config.Load(file, set.options())
+	}
+	t, problems := load("")
 	if err := reportProblems(problems); err != nil {
 		return err
 	}
-	d := daemon{tree: t, output: fileOutput(), reload: load}
+	d := daemon{tree: t, output: fileOutput(), load: load}
 	return d.run()
 }
 

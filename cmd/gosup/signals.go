@@ -7,8 +7,6 @@ import (
 	"syscall"
 	"time"
 
-	"gosup/config"
-	"gosup/spec"
 	"gosup/tree"
 )
 
@@ -80,7 +78,7 @@ func (d *daemon) handle(s syscall.Signal, asked end) end {
 	case s == syscall.SIGQUIT:
 		d.manager.Shutdown(tree.Quick, signalName(s), "")
 	case s == syscall.SIGHUP:
-		d.reloadFile(signalName(s))
+		_, _ = d.reload.Reload(signalName(s), "") // it is logged there
 	case s == syscall.SIGUSR1:
 		d.pump.Reopen()
 	}
@@ -98,27 +96,4 @@ func (d *daemon) forward(s syscall.Signal) {
 	_, _ = d.manager.Ask(context.Background(), tree.Asked{
 		Verb: tree.AskSignal, Names: []string{"all"}, Signal: int(s), By: signalName(s),
 	})
-}
-
-// reloadFile applies what the file says now, or nothing of it.
-func (d *daemon) reloadFile(by string) config.Problems {
-	t, problems := d.reload()
-	for _, p := range problems {
-		d.log.Warn("reload", "problem", p.String())
-	}
-	if problems.Failed() {
-		d.log.Error("reload refused: nothing was changed")
-		return problems
-	}
-	d.keepFolders(t)
-	d.manager.Tell(tree.Reloaded{Tree: t, By: by})
-	return problems
-}
-
-// keepFolders says which settings of the daemon itself a reload cannot change.
-func (d *daemon) keepFolders(t *spec.Tree) {
-	old := d.tree.Supervisor
-	if t.Supervisor.RuntimeDir != old.RuntimeDir || t.Supervisor.Socket != old.Socket {
-		d.log.Warn("runtime_dir and socket stay as they are until gosup is started anew")
-	}
 }

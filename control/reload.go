@@ -1,0 +1,121 @@
+package control
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"strings"
+
+	"gosup/spec"
+)
+
+// Reloader is the part of the daemon that knows its configuration file.
+type Reloader interface {
+	// Reload applies what the file says now, or nothing of it. It returns what
+	// was done, and everything that is wrong with the file or unwise in it, one
+	// a line. With a problem that is no warning the error is ErrRejected.
+	Reload(by, why string) (Plan, error)
+
+	// Plan says what Reload would do with a file, "" for the daemon's own.
+	Plan(file string) (Plan, error)
+}
+
+// Plan is what a reload does, or would do.
+type Plan struct {
+	Changes  []Change `json:"changes"`
+	Problems []string `json:"problems"` // FILE:LINE:COL: path: what (what to do)
+	Rejected bool     `json:"rejected"` // because of the problems: then nothing is done
+}
+
+// Change is what a reload does to one process or group.
+type Change struct {
+	Name         string        `json:"name"`
+	Effect       string        `json:"effect"` // in_place, restart, new or removed
+	Group        bool          `json:"group"`
+	Fields       []FieldChange `json:"fields"`
+	AlsoRestarts []string      `json:"also_restarts"` // by depends_on with restart
+}
+
+// FieldChange is a key that is different. Values of env are never told.
+type FieldChange struct {
+	Field  string `json:"field"`
+	From   string `json:"from"`
+	To     string `json:"to"`
+	Effect string `json:"effect"` // in_place or restart
+}
+
+// NewPlan translates what package spec has planned.
+func NewPlan(changes []spec.Change, problems []string, rejected bool) Plan {
+	p := Plan{Changes: make([]Change, 0, len(changes)), Problems: append([]string{}, problems...), Rejected: rejected}
+	for _, c := range changes {
+		out := Change{Name: c.Name, Effect: c.Effect.String(), Group: c.IsGroup,
+			Fields: []FieldChange{}, AlsoRestarts: append([]string{}, c.Drags...)}
+		for _, f := range c.Fields {
+			out.Fields = append(out.Fields, FieldChange{f.Field, f.From, f.To, f.Effect.String()})
+		}
+		p.Changes = append(p.Changes, out)
+	}
+	return p
+}
+
+// ReloadRequest is the body of POST /v1/reload.
+type ReloadRequest struct {
+	Reason string `json:"reason,omitempty"`
+}
+
+func (s *Server) reload(w http.ResponseWriter, r *http.Request) error {
+	var req ReloadRequest
+	if err := decode(r, &req); err != nil {
+		return err
+	}
+	if s.opts.Reloader == nil {
+		return problemf(CodeBadRequest, "", "this gosup has no configuration file")
+	}
+	plan, err := s.opts.Reloader.Reload(clientOf(r.Context()).peer.String(), req.Reason)
+	if err != nil {
+		return err
+	}
+	return s.answer(w, plan)
+}
+
+// plan answers GET /v1/plan?file=PATH. The daemon reads the file with its own
+// rights and its messages quote it: so a file of the caller's choice is only
+// for those who have these rights as well.
+func (s *Server) plan(w http.ResponseWriter, r *http.Request) error {
+	if s.opts.Reloader == nil {
+		return problemf(CodeBadRequest, "", "this gosup has no configuration file")
+	}
+	file := r.URL.Query().Get("file")
+	peer := clientOf(r.Context()).peer
+	switch {
+	case file != "" && !filepath.IsAbs(file):
+		return problemf(CodeBadRequest, "give an absolute path", "%q is relative", file)
+	case file != "" && peer.UID != 0 && int(peer.UID) != s.opts.Access.UID:
+		return problemf(CodeForbidden, "leave the file out, for the daemon's own", "%s may not have gosup read a file", peer)
+	case strings.ContainsRune(file, 0):
+		return problemf(CodeBadRequest, "", "a NUL byte in a path")
+	}
+	plan, err := s.opts.Reloader.Plan(file)
+	if err != nil {
+		return err
+	}
+	return s.answer(w, plan)
+}
+
+// Reload makes the daemon apply its file.
+func (c *Client) Reload(ctx context.Context, reason string) (Plan, error) {
+	var out Plan
+	err := c.post(ctx, "/v1/reload", answerTimeout, ReloadRequest{Reason: reason}, &out)
+	return out, err
+}
+
+// PlanJSON returns what a reload would do, as the server wrote it: a Plan. The
+// file is an absolute path, or "" for the daemon's own.
+func (c *Client) PlanJSON(ctx context.Context, file string) ([]byte, error) {
+	q := url.Values{}
+	if file != "" {
+		q.Set("file", file)
+	}
+	return c.fetch(ctx, request{method: http.MethodGet, path: "/v1/plan", query: q})
+}
