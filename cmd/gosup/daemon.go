@@ -27,8 +27,8 @@ import (
 // daemon wires the parts of a supervisor together and runs it.
 type daemon struct {
 	tree   *spec.Tree
-	output spec.Output // what `output: auto` means
-	single bool        // one command, no file
+	output spec.Output                                     // what `output: auto` means
+	single bool                                            // one command, no file
 	load   func(file string) (*spec.Tree, config.Problems) // "" for its own file; nil without one
 
 	log     *slog.Logger
