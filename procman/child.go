@@ -17,6 +17,10 @@ type child struct {
 	tty     int // the terminal whose foreground it was given, or -1
 	started tree.Time
 
+	preparing bool          // the shim has not reported yet
+	failure   error         // what it reported, if the command is not executed
+	held      []tree.Signal // ordered meanwhile
+
 	over   bool // the first process has been reaped
 	looked bool // the orphans have been looked at since then
 	exit   tree.Exit
@@ -40,6 +44,10 @@ func (h *hand) deliver(s tree.Signal) {
 		return
 	}
 	sig := syscall.Signal(s.Signal)
+	if c.preparing && sig != syscall.SIGKILL {
+		c.held = append(c.held, s) // it is meant for the command
+		return
+	}
 	if sig == syscall.SIGKILL {
 		c.kill(s.Reach)
 	}

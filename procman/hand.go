@@ -47,6 +47,8 @@ type hand struct {
 	done    chan struct{}
 	strays  atomic.Uint64
 	null    int // /dev/null, or -1
+	self    identity
+	shim    string // how gosup executes itself
 	reserve reserve
 
 	// What follows belongs to the hand's goroutine.
@@ -54,6 +56,7 @@ type hand struct {
 	held    map[runKey]*startOrder // the same, by run
 	runs    map[runKey]*child      // forked and not yet gone
 	leaders map[int]*child         // by the pid of a first process not yet reaped
+	late    []*child               // runs that had ended before their shim's report was read
 	fading  []*child               // runs whose first process is over and that left others
 	kin     kin                    // descendants that are nobody's first process
 	ooms    oomCounter
@@ -86,6 +89,8 @@ type launch struct {
 	// session, and that group into the foreground of the terminal that is its
 	// standard input. Otherwise it leads a session of its own.
 	Foreground bool
+
+	Rights spec.Rights
 
 	// Reach says which descendants count as left when the first process has
 	// ended: all, those in its process group, or none.
@@ -123,6 +128,8 @@ func newHand(emit func(tree.Event), now func() tree.Time, opt handOptions) *hand
 	}
 	h.mail.wake = make(chan struct{}, 1)
 	h.null = openNull()
+	h.self = whoAmI()
+	h.shim = findSelf()
 	h.reserve.fill()
 	h.kin.open(opt, &h.reserve, h.leaders)
 	h.ooms.open(opt.proc)
@@ -226,6 +233,10 @@ func (h *hand) forkNext() {
 }
 
 func (h *hand) read(m message) {
+	if m.report != nil {
+		h.prepared(m.report)
+		return
+	}
 	if m.start != nil {
 		h.queue = append(h.queue, m.start)
 		h.held[m.start.key()] = m.start
@@ -250,9 +261,11 @@ func (h *hand) end() {
 
 func (l *launch) key() runKey { return runKey{l.Node, l.Run} }
 
-// message is what the hand can be told: a start, or else a signal.
+// message is what the hand can be told: a start, a shim's report, or else a
+// signal.
 type message struct {
 	start  *startOrder
+	report *report
 	signal tree.Signal
 }
 

@@ -20,13 +20,19 @@ import (
 // would reap the daemon.
 func daemon(t *testing.T, cmd *exec.Cmd, role string) []string {
 	t.Helper()
+	lines, err := daemonOutput(cmd, role)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, strings.Join(lines, "\n"))
+	}
+	return lines
+}
+
+func daemonOutput(cmd *exec.Cmd, role string) ([]string, error) {
 	cmd.Env = append(os.Environ(), "PROCMAN_TEST_ROLE="+role, "GORACE=atexit_sleep_ms=0")
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, os.Stderr
-	if err := cmd.Run(); err != nil {
-		t.Fatalf("%v\n%s", err, out.String())
-	}
-	return strings.Split(strings.TrimSpace(out.String()), "\n")
+	err := cmd.Run()
+	return strings.Split(strings.TrimSpace(out.String()), "\n"), err
 }
 
 func wantLines(t *testing.T, got []string, want ...string) {

@@ -16,31 +16,52 @@ import (
 // execvp(3) does.
 const defaultPath = "/usr/local/bin:/usr/bin:/bin"
 
-// fork starts a run and answers its order.
+// fork starts a run and answers its order, unless it is left to a shim to find
+// out what the answer is.
 func (h *hand) fork(o *startOrder) {
-	l := &o.launch
-	pid, tty, err := h.spawn(l)
-	if err != nil {
-		h.emit(tree.StartFailed{Node: l.Node, Run: l.Run, Why: err.Error(), Busy: errors.Is(err, syscall.ETXTBSY), Code: shellCode(err)})
-		return
+	rights, cred, shim := h.rights(o.Rights)
+	var err error
+	if shim {
+		err = h.forkShim(o, rights)
+	} else {
+		err = h.forkPlain(o, cred)
 	}
-	c := &child{runKey: l.key(), tag: l.Tag, pid: pid, reach: l.Reach, tty: tty, started: h.now()}
-	h.runs[c.runKey] = c
-	h.leaders[pid] = c
-	h.kin.born(c)
-	h.emit(tree.Started{Node: l.Node, Run: l.Run, PID: pid})
-	for _, s := range o.signals {
-		h.deliver(s)
+	if err != nil {
+		h.emit(startFailed(o.key(), err))
 	}
 }
 
-// spawn forks and executes. It returns when the program is executing, or with
-// an error when nothing is.
-func (h *hand) spawn(l *launch) (pid, tty int, err error) {
-	path, err := lookPath(l)
+func startFailed(k runKey, err error) tree.StartFailed {
+	return tree.StartFailed{Node: k.node, Run: k.run, Why: err.Error(), Busy: errors.Is(err, syscall.ETXTBSY), Code: shellCode(err)}
+}
+
+// forkPlain forks and executes at once.
+func (h *hand) forkPlain(o *startOrder, cred *syscall.Credential) error {
+	path, err := lookPath(&o.launch)
 	if err != nil {
-		return 0, -1, err
+		return err
 	}
+	pid, tty, err := h.spawn(&o.launch, path, cred)
+	if err != nil {
+		return explain(&o.launch, path, err)
+	}
+	c := h.born(o, pid, tty)
+	h.ran(c)
+	return nil
+}
+
+// born makes a child known. It holds the signals that were ordered for it.
+func (h *hand) born(o *startOrder, pid, tty int) *child {
+	c := &child{runKey: o.key(), tag: o.Tag, pid: pid, reach: o.Reach, tty: tty, started: h.now(), held: o.signals}
+	h.runs[c.runKey] = c
+	h.leaders[pid] = c
+	h.kin.born(c)
+	return c
+}
+
+// spawn forks and executes. It returns when the program is executing, or with
+// the kernel's error when nothing is.
+func (h *hand) spawn(l *launch, path string, cred *syscall.Credential) (pid, tty int, err error) {
 	attr := &syscall.ProcAttr{Dir: l.Dir, Env: l.Env, Files: make([]uintptr, len(l.Files))}
 	for i, fd := range l.Files {
 		if fd < 0 {
@@ -49,6 +70,7 @@ func (h *hand) spawn(l *launch) (pid, tty int, err error) {
 		attr.Files[i] = uintptr(fd)
 	}
 	attr.Sys, tty = h.session(l)
+	attr.Sys.Credential = cred
 	pid, err = syscall.ForkExec(path, l.Argv, attr)
 	if err == syscall.EMFILE || err == syscall.ENFILE {
 		// The pipe over which the child would report needs two descriptors.
@@ -56,13 +78,11 @@ func (h *hand) spawn(l *launch) (pid, tty int, err error) {
 		pid, err = syscall.ForkExec(path, l.Argv, attr)
 		h.reserve.fill()
 	}
-	if err != nil {
-		if tty >= 0 {
-			syscall.Close(tty)
-		}
-		return 0, -1, explain(l, path, err)
+	if err != nil && tty >= 0 {
+		syscall.Close(tty)
+		tty = -1
 	}
-	return pid, tty, nil
+	return pid, tty, err
 }
 
 // session says in which session and process group the child is to be. The
@@ -104,11 +124,14 @@ func lookPath(l *launch) (string, error) {
 		if dir == "" || !strings.Contains(file, "/") {
 			file = "./" + name
 		}
-		info, err := os.Stat(inDir(l.Dir, file))
-		switch {
-		case err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o111 != 0:
-			return file, nil
-		case err == nil && info.Mode().IsRegular(), errors.Is(err, fs.ErrPermission):
+		where := inDir(l.Dir, file)
+		info, err := os.Stat(where)
+		if err == nil && info.Mode().IsRegular() {
+			if access(where) == nil {
+				return file, nil
+			}
+			denied = file
+		} else if errors.Is(err, fs.ErrPermission) {
 			denied = file
 		}
 	}
@@ -133,7 +156,7 @@ func shellCode(err error) int {
 func explain(l *launch, path string, err error) error {
 	switch err {
 	case syscall.EAGAIN, syscall.ENOMEM:
-		return fmt.Errorf("fork: %w (a limit of processes or memory is reached)", err)
+		return fmt.Errorf("exec %s: %w (a limit of processes or memory is reached)", l.Argv[0], err)
 	case syscall.EMFILE, syscall.ENFILE:
 		return fmt.Errorf("fork: %w", err)
 	case syscall.EINVAL:
@@ -156,6 +179,10 @@ func explain(l *launch, path string, err error) error {
 	}
 	if serr == nil && err == syscall.ENOENT {
 		return fmt.Errorf("exec %s: the interpreter that it names is missing: %w", l.Argv[0], err)
+	}
+	if err == syscall.EACCES && l.Rights.User != nil {
+		// It may be the folder, too: this is not the user to find out.
+		return fmt.Errorf("exec %s in %s as user %d: %w", l.Argv[0], l.Dir, l.Rights.User.UID, err)
 	}
 	return fmt.Errorf("exec %s: %w", l.Argv[0], err)
 }

@@ -84,8 +84,10 @@ func markCloexec() error {
 	return nil
 }
 
-// access reports why the daemon may not enter a folder.
-func access(dir string) error { return unix.Faccessat(unix.AT_FDCWD, dir, unix.X_OK, unix.AT_EACCESS) }
+// access reports why this process may not execute a file or enter a folder.
+func access(path string) error {
+	return unix.Faccessat(unix.AT_FDCWD, path, unix.X_OK, unix.AT_EACCESS)
+}
 
 // dupTerminal returns a descriptor of the hand's own for a terminal that it
 // may give away: one in whose foreground the daemon's process group is.

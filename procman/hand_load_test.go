@@ -235,8 +235,8 @@ func TestExplainFork(t *testing.T) {
 	t.Parallel()
 	l := &launch{Argv: []string{"web"}, Dir: "/"}
 	for err, want := range map[error]string{
-		syscall.EAGAIN: "fork: resource temporarily unavailable (a limit of processes or memory is reached)",
-		syscall.ENOMEM: "fork: cannot allocate memory (a limit of processes or memory is reached)",
+		syscall.EAGAIN: "exec web: resource temporarily unavailable (a limit of processes or memory is reached)",
+		syscall.ENOMEM: "exec web: cannot allocate memory (a limit of processes or memory is reached)",
 		syscall.EMFILE: "fork: too many open files",
 		syscall.EPERM:  "exec web: operation not permitted",
 	} {

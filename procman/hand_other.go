@@ -23,7 +23,7 @@ func handleSignals()             {}
 func markCloexec() error         { return nil }
 func takeTerminal(int)           {}
 func dupTerminal(int) int        { return -1 }
-func access(string) error        { return nil }
+func access(path string) error   { return unix.Access(path, unix.X_OK) }
 
 // maxRSSBytes returns the largest resident set; darwin counts in bytes.
 func maxRSSBytes(u *syscall.Rusage) int64 { return u.Maxrss }

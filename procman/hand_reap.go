@@ -21,7 +21,8 @@ const (
 // reap collects the children that have ended, finds out what is left of their
 // runs, and tells. It does one batch; if there may be more, h.dead says so.
 func (h *hand) reap() {
-	ended := h.collect(nil)
+	ended := h.collect(h.late)
+	h.late = nil
 	if len(ended) == 0 && len(h.fading) == 0 {
 		return
 	}
@@ -34,6 +35,14 @@ func (h *hand) reap() {
 	}
 	h.dead = h.dead || !settled
 	for _, c := range ended {
+		if c.preparing {
+			continue // the shim's report is on its way
+		}
+		if c.failure != nil {
+			h.emit(startFailed(c.runKey, c.failure))
+			h.forget(c)
+			continue
+		}
 		c.looked = true
 		left := h.kin.left(c)
 		h.emit(tree.Exited{Node: c.node, Run: c.run, Exit: c.exit, Left: left})

@@ -10,8 +10,11 @@ import (
 
 // TestMain makes the test binary its own workload: with a role in its
 // environment it plays that role, so that tests have real children and need
-// no other program.
+// no other program. It is its own shim, too.
 func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "shim" {
+		os.Exit(Shim(os.Args[2:]))
+	}
 	if role := os.Getenv("PROCMAN_TEST_ROLE"); role != "" {
 		play, ok := roles[role]
 		if !ok {

@@ -4,6 +4,7 @@ package procman
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -106,6 +107,11 @@ func playDaemon(args []string) {
 		fmt.Println(err)
 	}
 	l := launch{Node: 1, Run: 1, Tag: "daemon/1", Dir: "/", Files: []int{0, 1, 2}}
+	if rights := os.Getenv("PROCMAN_TEST_RIGHTS"); rights != "" {
+		if err := json.Unmarshal([]byte(rights), &l.Rights); err != nil {
+			fmt.Println(err)
+		}
+	}
 	if args[0] == "front" {
 		l.Foreground, args = true, args[1:]
 	}
