@@ -57,10 +57,13 @@ func (k *kin) open(opt handOptions, r *reserve, leaders map[int]*child) {
 
 func (k *kin) close() { k.proc.close() }
 
-// born makes a new run known.
+// born makes a new run known. Of several with one tag, which should not be, it
+// is the oldest that orphans are given to.
 func (k *kin) born(c *child) {
 	k.groups[c.pid] = c
-	k.tags[c.tag] = c
+	if k.tags[c.tag] == nil {
+		k.tags[c.tag] = c
+	}
 }
 
 // forget drops a run. What is alive of it from now on is a stranger's.

@@ -76,7 +76,7 @@ func (o *outfitter) hookLaunch(e tree.RunHook) (launch, []*os.File, error) {
 		return launch{}, nil, err
 	}
 	// A tag of its own: a hook is no part of the run that it serves.
-	l := launch{Dir: p.Dir, Tag: o.env.tag(p, e.Run) + "/" + e.Moment.String(),
+	l := launch{Dir: p.Dir, Rights: p.Rights, Tag: o.env.tag(p, e.Run) + "/" + e.Moment.String(),
 		Files: []int{-1, int(stdout.Fd()), int(stderr.Fd())}}
 	start := tree.Start{Node: e.Node, Run: e.Run, Process: p, Restarts: e.Restarts}
 	l.Env = append(o.env.of(p, start, l.Tag, o.stateDir(p)), hookVariables(e)...)

@@ -3,6 +3,8 @@ package procman
 import (
 	"log/slog"
 	"os"
+	"slices"
+	"strconv"
 	"sync"
 
 	"gosup/logs"
@@ -171,7 +173,7 @@ func (o *outfitter) launch(e tree.Start) (launch, error) {
 	p := e.Process
 	l := launch{
 		Node: e.Node, Run: e.Run, Argv: p.Argv, Dir: p.Dir,
-		Foreground: o.m.opt.Single, Reach: p.Stop.Kill,
+		Foreground: o.m.opt.Single, Reach: p.Stop.Kill, Rights: p.Rights,
 	}
 	l.Tag = o.env.tag(p, e.Run)
 	l.Env = o.env.of(p, e, l.Tag, o.stateDir(p))
@@ -206,10 +208,12 @@ func (o *outfitter) ask(e tree.Probe) {
 	var l launch
 	if out := o.sinks[e.Node]; out != nil && e.Probe.Exec != nil {
 		p := out.last.Process
-		l.Dir, l.Tag = p.Dir, o.env.tag(p, e.Run)
+		// A tag of its own: what a probe leaves behind is no part of the run.
+		l.Dir, l.Tag, l.Rights = p.Dir, o.env.tag(p, e.Run)+"/check"+strconv.Itoa(e.Check), p.Rights
 		l.Env = o.env.of(p, out.last, l.Tag, o.stateDir(p))
 	} else if e.Probe.Exec != nil {
-		l.Tag, l.Env = o.env.id+"/"+e.Dependency, o.env.inherited
+		l.Tag = o.env.id + "/" + e.Dependency
+		l.Env = append(slices.Clone(o.env.inherited), "GOSUP_RUN="+l.Tag)
 	}
 	o.probers.send(e, l)
 }

@@ -14,9 +14,15 @@ import (
 	"runtime"
 
 	"github.com/spf13/cobra"
+
+	"gosup/procman"
 )
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == "shim" {
+		// It stands between a fork and a command: nothing else is to be done.
+		os.Exit(procman.Shim(os.Args[2:]))
+	}
 	// Sampling the heap costs more than a megabyte: servePprof turns it on.
 	runtime.MemProfileRate = 0
 	os.Exit(execute(newRoot(), os.Stderr))
