@@ -79,6 +79,14 @@ func (b *Budget) reading(now Time) time.Duration {
 	return b.elapsed
 }
 
+// Stretch returns for how long the clock has been running; 0 if it stands.
+func (b *Budget) Stretch(now Time) time.Duration {
+	if b.running {
+		return now.Sub(b.since)
+	}
+	return 0
+}
+
 // read returns the budget's own clock under limit l.
 func (b *Budget) read(now Time, l Limit) time.Duration {
 	if l.Clock == Wall {

@@ -79,11 +79,12 @@ func (t *Tree) restartProcess(p, n *node, at Time, cause *Cause, least time.Dura
 // restartMember restarts a whole group that has failed, below a parent that
 // restarts its members one for one.
 func (t *Tree) restartMember(p, n *node, at Time, cause *Cause) {
-	count := p.budget.Next(t.now, p.restart().Limit)
+	count := t.nextOf(p)
 	if !t.charge(p, cause, at) {
 		return
 	}
 	n.cycle, p.cycling = true, true
+	t.eachMember(n, func(m *node) { m.held = true })
 	t.explain(n, nil, &Cause{Kind: CauseGroup, Node: n.name, Text: "restarts with group", Before: cause})
 	t.postpone(n, at, t.delay(n.restart().Backoff, count, 0), count, p.restart().Limit, cause)
 }
@@ -91,7 +92,7 @@ func (t *Tree) restartMember(p, n *node, at Time, cause *Cause) {
 // restartGroup restarts the members of p that its strategy names for a failure
 // of n, on the budget of p.
 func (t *Tree) restartGroup(p, n *node, b policy.Backoff, at Time, cause *Cause, least time.Duration) {
-	count := p.budget.Next(t.now, p.restart().Limit)
+	count := t.nextOf(p)
 	if !t.charge(p, cause, at) {
 		return
 	}
@@ -104,7 +105,7 @@ func (t *Tree) restartGroup(p, n *node, b policy.Backoff, at Time, cause *Cause,
 // all its members afresh.
 func (t *Tree) escalate(p, n *node, at Time) {
 	cause := n.cause
-	count := p.budget.Next(t.now, p.restart().Limit)
+	count := t.nextOf(p)
 	if !t.charge(p, cause, at) {
 		return
 	}
@@ -112,11 +113,20 @@ func (t *Tree) escalate(p, n *node, at Time) {
 	t.postpone(p, at, t.delay(n.proc.Restart.Backoff, count, 0), count, p.restart().Limit, cause)
 }
 
+// nextOf returns n of the delay formula for the next restart that group p pays
+// for. A run of a group is the time in which all of it is well.
+func (t *Tree) nextOf(p *node) int {
+	limit := p.restart().Limit
+	p.budget.Ran(p.budget.Stretch(t.now), limit)
+	return p.budget.Next(t.now, limit)
+}
+
 // charge takes one restart from the budget of group p and reports whether it
 // had one to give; otherwise the group has failed.
 func (t *Tree) charge(p *node, cause *Cause, at Time) bool {
 	p.touched = true
 	limit := p.restart().Limit
+	p.budget.Ran(p.budget.Stretch(t.now), limit)
 	if p.budget.Grant(t.now, limit) {
 		return true
 	}
@@ -188,8 +198,10 @@ func (t *Tree) mark(p, n *node, lo, hi int, cause *Cause) {
 	t.eachMember(p, func(m *node) {
 		if lo <= count && count < hi {
 			// A delay of its own is void.
-			m.cycle, m.notBefore = true, 0
+			m.cycle, m.notBefore, m.held = true, 0, true
 			t.explain(m, n, why)
+		} else if t.now >= p.notBefore {
+			m.held = false // by a restart that is over
 		}
 		count++
 	})

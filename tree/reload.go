@@ -190,7 +190,7 @@ func (r *reloader) retire(i, end int32) (count int) {
 	for j := i; j < end; j++ {
 		n := &r.old[j]
 		// A restart that was under way must not bind what may come back.
-		n.cycle, n.cycling, n.restarting, n.failed, n.notBefore = false, false, false, false, 0
+		n.cycle, n.cycling, n.restarting, n.failed, n.notBefore, n.held = false, false, false, false, 0, false
 		if n.isGroup() || n.removed {
 			continue
 		}

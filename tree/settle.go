@@ -275,11 +275,10 @@ func (t *Tree) ascend() {
 		n := &t.nodes[i]
 		n.must = t.condemned(n)
 		open, hold, block := t.permission(n)
-		hold = max(hold, n.notBefore)
 		if n.isGroup() {
 			n.open, n.block, n.hold = open, block, hold
 		} else {
-			t.start(n, open, hold, block)
+			t.start(n, open, max(hold, n.notBefore), block)
 			t.show(n)
 		}
 		t.yield(n, int32(i))
@@ -308,7 +307,11 @@ func (t *Tree) permission(n *node) (open bool, hold Time, block int32) {
 		return !t.shutdown, 0, 0
 	}
 	p := &t.nodes[n.parent]
-	return p.open && p.block == 0, p.hold, p.block
+	hold = p.hold
+	if n.held {
+		hold = max(hold, p.notBefore)
+	}
+	return p.open && p.block == 0, hold, p.block
 }
 
 // yield makes the later members of an ordered group wait for n if it should be
@@ -328,7 +331,7 @@ func (t *Tree) yield(n *node, i int32) {
 
 // start starts a process that should run, may and can.
 func (t *Tree) start(n *node, open bool, due Time, block int32) {
-	n.nextFrom = 0
+	nextFrom := Time(0)
 	if n.step > 0 {
 		t.next = min(t.next, n.deadline)
 	}
@@ -338,7 +341,7 @@ func (t *Tree) start(n *node, open bool, due Time, block int32) {
 	case t.cutOff(n) != 0:
 		cut = t.cutOff(n)
 	case t.now < due:
-		n.nextFrom = due
+		nextFrom = due
 		if !n.must {
 			t.next = min(t.next, due)
 		}
@@ -352,6 +355,9 @@ func (t *Tree) start(n *node, open bool, due Time, block int32) {
 	case n.body == absent:
 		t.starting++
 		t.begin(n)
+	}
+	if n.nextFrom != nextFrom {
+		n.nextFrom, n.touched = nextFrom, true
 	}
 	t.wait(n, waitFor, cut, queued)
 }

@@ -87,7 +87,8 @@ type node struct {
 	rest      rest
 	cycle     bool // must be down once before it may run again
 	auto      bool // its next start is an automatic restart
-	notBefore Time // of the next start; for a group, of any start in it
+	notBefore Time // of the next start; for a group, of the members that are held
+	held      bool // the delay of the group's last restart concerns it
 	cause     *Cause
 	budget    policy.Budget
 	total     uint64
@@ -148,7 +149,7 @@ type node struct {
 	good     bool  // its budget's clock runs
 	late     bool  // group: a later member must go down and is not
 	open     bool  // group: members may start, as far as those above say
-	hold     Time  // group: the latest notBefore from here up
+	hold     Time  // group: no start in it before, as far as those above say
 	block    int32 // ordered group: the first member that is not up; 0 for none
 	waitFor  int32 // process: the node whose turn comes first; 0 for none
 	queued   bool  // process: as many as may are starting
