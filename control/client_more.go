@@ -50,3 +50,10 @@ func (c *Client) GuardResult(ctx context.Context, req GuardResult) error {
 func (c *Client) CrashesJSON(ctx context.Context, names ...string) ([]byte, error) {
 	return c.fetch(ctx, request{method: http.MethodGet, path: "/v1/crashes", query: url.Values{"name": names}})
 }
+
+// Why returns why a process, group or dependency is in its state.
+func (c *Client) Why(ctx context.Context, name string) (Why, error) {
+	var out Why
+	err := c.get(ctx, "/v1/why/"+name, nil, &out)
+	return out, err
+}

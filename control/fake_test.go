@@ -39,6 +39,7 @@ type fake struct {
 func newFake(nodes ...*tree.Node) *fake {
 	f := &fake{now: tree.Time(100 * time.Second), changed: make(chan struct{})}
 	f.snap = &tree.Snapshot{Version: 1, Nodes: nodes}
+	f.output = func(context.Context, []logs.Source, logs.Query, func(logs.Record) error) error { return nil }
 	f.answer = func(tree.Asked) tree.Answer { return tree.Answer{} }
 	return f
 }

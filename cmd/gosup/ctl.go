@@ -39,6 +39,12 @@ $XDG_CONFIG_HOME/gosup/gosup.yaml, /etc/gosup/gosup.yaml), or
 
 Exit codes: 0 done, 1 it failed, 2 wrong usage, 3 not in the wanted state, 4 no
 such process, 5 not permitted, 6 rejected configuration, 7 no daemon answers.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usageErrorf("unknown command %q for %q (see %s --help)", args[0], cmd.CommandPath(), cmd.CommandPath())
+			}
+			return cmd.Help()
+		},
 	}
 	flags := cmd.PersistentFlags()
 	flags.StringVar(&c.socket, "socket", "", "the daemon's socket")
@@ -50,6 +56,7 @@ such process, 5 not permitted, 6 rejected configuration, 7 no daemon answers.`,
 		newReloadCommand(c),
 		newPlanCommand(c),
 		newLogsCommand(c),
+		newWhyCommand(c),
 		newHealthCommand(c),
 		newBreakerCommand(c),
 		newGuardCommand(c),
