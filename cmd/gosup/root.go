@@ -16,6 +16,7 @@ func newRoot() *cobra.Command {
 		newRunCommand(),
 		newCheckCommand(),
 		newSimulateCommand(),
+		newTestCommand(),
 		newSchemaCommand(),
 		newInitCommand(),
 		newCtlCommand(),
