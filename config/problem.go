@@ -118,7 +118,7 @@ func (r *reader) warning(at place, what, hint string) { r.add(at, what, hint, tr
 
 func (r *reader) add(at place, what, hint string, warning bool) {
 	p := Problem{
-		File: at.src.name, Line: at.line, Col: at.col, Path: at.path,
+		File: oneLine(at.src.name), Line: at.line, Col: at.col, Path: at.path,
 		What: oneLine(what), Hint: oneLine(hint), Warning: warning,
 	}
 	// A mapping that is used by several aliases is read as often; its faults
@@ -132,7 +132,8 @@ func (r *reader) add(at place, what, hint string, warning bool) {
 	r.found = append(r.found, found{Problem: p, order: at.src.order})
 }
 
-// oneLine keeps control characters of the file off the terminal.
+// oneLine keeps control characters of the file, and of the names of files, off
+// the terminal.
 func oneLine(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
