@@ -19,6 +19,9 @@ type builder struct {
 	names map[string]place
 	files map[string]string // the process that writes each log file
 	count int               // processes
+
+	supplies map[string]place // the dependencies
+	waiting  []waiting        // processes that name others
 }
 
 // build makes the tree of the main file and the members of all files.
@@ -33,7 +36,9 @@ func (r *reader) build(f *file, main *source) *spec.Tree {
 		b.env = r.env(*f.env, b.env)
 	}
 	t := &spec.Tree{Supervisor: b.sup}
+	t.Dependencies = b.dependencies(f.supplies)
 	t.Root.Members = b.members(f.members, "", policy.OneForOne)
+	b.link(t)
 	if b.count == 0 && !r.failed() {
 		r.problem(place{src: main, line: 1, col: 1, path: "processes"}, "names no process", emptyHint)
 	}
@@ -53,7 +58,7 @@ func (b *builder) members(list []members, prefix string, strategy policy.Strateg
 			if m.groups {
 				out = append(out, spec.Member{Group: b.group(name, p)})
 			} else {
-				out = append(out, spec.Member{Process: b.process(name, p, strategy)})
+				out = append(out, spec.Member{Process: b.process(name, prefix, p, strategy)})
 			}
 		}
 	}
@@ -98,7 +103,7 @@ func (b *builder) group(name string, p pair) *spec.Group {
 	return out
 }
 
-func (b *builder) process(name string, p pair, strategy policy.Strategy) *spec.Process {
+func (b *builder) process(name, prefix string, p pair, strategy policy.Strategy) *spec.Process {
 	b.count++
 	d := b.base.clone()
 	b.r.tables.process.read(b.r, p.value, &d, d.at)
@@ -108,6 +113,9 @@ func (b *builder) process(name string, p pair, strategy policy.Strategy) *spec.P
 	b.checkReach(&d.restart, p.at)
 	b.checkOnExit(&d.restart, p.at.path)
 	b.checkOrdered(&d.restart, p.at.path, strategy)
+	if len(d.dependsOn)+len(d.requires) > 0 {
+		b.waiting = append(b.waiting, waiting{out, prefix, p.at, d.dependsOn, d.requires})
+	}
 	return out
 }
 
@@ -117,6 +125,7 @@ func (b *builder) spec(name string, d *process, p pair) *spec.Process {
 		Name: name, Description: d.description, Type: d.kind, Autostart: d.autostart,
 		Dir: d.directory, CleanEnv: d.cleanEnv,
 		Restart: d.restart.spec(), Stop: d.stop.spec(), Logs: d.logs.Logs,
+		Checks: b.checks(d, p), Readiness: b.readiness(d, p),
 	}
 	if d.command.at.src != nil {
 		out.Argv = b.r.argv(d)
@@ -166,7 +175,7 @@ func (b *builder) claimLog(path, name string, at places, key string, p pair) {
 // not by the defaults.
 func own(at places, key, path string) (place, bool) {
 	where, ok := at[key]
-	return where, ok && strings.HasPrefix(where.path, path+".")
+	return where, ok && (path == "" || strings.HasPrefix(where.path, path+"."))
 }
 
 // checkStop warns of a stop that a shutdown cuts short.

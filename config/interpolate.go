@@ -141,22 +141,27 @@ func variableName(s string) bool {
 	return s != ""
 }
 
-// problem records a problem at an offset of the value. Where the text in the
-// file is not what the value is (escapes, folded lines), it stands at the
-// value's beginning.
+// problem records a problem at an offset of the value.
 func (e *expansion) problem(off int, what, hint string) {
 	if e.said++; e.said > maxSaid {
 		return
 	}
-	at, y := e.n.at, e.n.y
-	col := at.col + utf8.RuneCountInString(y.Value[:off])
-	if y.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0 {
+	e.r.problem(e.n.inside(off, 2), what, hint)
+}
+
+// inside returns the place of some bytes of a value. Where the text in the
+// file is not what the value is (escapes, folded lines), that is the place of
+// the value.
+func (n node) inside(off, length int) place {
+	at := n.at
+	col := at.col + utf8.RuneCountInString(n.y.Value[:off])
+	if n.y.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0 {
 		col++
 	}
-	if at.src.hasAt(at.line, col, y.Value[off:off+2]) {
+	if at.src.hasAt(at.line, col, n.y.Value[off:off+length]) {
 		at.col = col
 	}
-	e.r.problem(at, what, hint)
+	return at
 }
 
 // hasAt reports whether text stands at a line and column of the source.

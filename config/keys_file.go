@@ -7,6 +7,7 @@ type file struct {
 	defaults   *node
 	env        *node
 	envFiles   []envFile
+	supplies   []node // dependencies:
 	members    []members
 }
 
@@ -27,7 +28,7 @@ func fileTable() table[file] {
 			},
 			{
 				name: "include", kind: listKind("list of globs", &subschema{Type: types{"string"}}), def: "[]",
-				doc: "Further files with processes and groups, relative to this one; what a glob matches is read in the order" +
+				doc: "Further files with processes, groups and dependencies, relative to this one; what a glob matches is read in the order" +
 					" of the names, where the include stands. They may include others, and have no supervisor, env, env_files" +
 					" and defaults of their own: the main file's hold for them.",
 				set: func(r *reader, n node, to *file) { r.include(n, to) },
@@ -60,6 +61,12 @@ func fileTable() table[file] {
 						to.defaults = &n
 					}
 				},
+			},
+			{
+				name: "dependencies", kind: namesKind("mapping of names to a dependency", "dependency",
+					&subschema{Ref: "#/$defs/dependency"}, namePattern),
+				doc: "What processes can require of the world outside, by name.",
+				set: func(_ *reader, n node, to *file) { to.supplies = append(to.supplies, n) },
 			},
 			{
 				name: "groups", kind: membersKind("group"), doc: "Groups by name, in the order of start.",

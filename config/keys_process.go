@@ -23,7 +23,11 @@ type process struct {
 	env         []variable
 	envFiles    []envFile
 	cleanEnv    bool
+	dependsOn   []need
+	requires    []requirement
 	restart     restart
+	health      *health    // nil for none; replaced, never changed in place
+	readiness   *readiness // likewise
 	stop        stop
 	logs        logs
 	at          places
@@ -67,7 +71,7 @@ func processTable() table[process] {
 				name: "command", kind: commandKind(), aka: []string{"cmd", "exec", "execstart", "args", "argv", "run"},
 				doc: "What to run. A list is the program and its arguments; a string is split into words as a POSIX" +
 					" shell would, with no shell run.",
-				set: func(r *reader, n node, to *process) { r.command(n, to) },
+				set: func(r *reader, n node, to *process) { to.command = r.command(n) },
 			},
 			boolKey("shell", "false", "Run the command, a string then, by `/bin/sh -c`.", func(p *process) *bool { return &p.shell }),
 			stringKey("description", "", "What the process is, for people.", func(p *process) *string { return &p.description }),
@@ -102,10 +106,33 @@ func processTable() table[process] {
 			boolKey("clean_env", "false", "Inherit no variable from gosup's environment but PATH.",
 				func(p *process) *bool { return &p.cleanEnv }),
 			{
+				name: "depends_on", kind: dependsOnKind(), def: "{}", aka: []string{"after", "depends", "wants", "needs"},
+				doc: "The processes that it waits for before it starts, by name, each with the condition, or a list of names: `ready`." +
+					" A name is looked for in its own group first. That of a group or of what has instances means all in it; globs" +
+					" and a base name that is unique work too. It is stopped before them.",
+				set: func(r *reader, n node, to *process) { r.dependsOn(n, to) },
+			},
+			{
+				name: "requires", kind: listKind("list of names", &subschema{Type: types{"string"}}), def: "[]",
+				aka: []string{"dependencies", "require"},
+				doc: "The `dependencies` whose circuit breakers must be closed before it starts.",
+				set: func(r *reader, n node, to *process) { r.requires(n, to) },
+			},
+			{
 				name: "restart", kind: restartKind("restart", presetNames()), def: "production",
 				aka: []string{"autorestart", "restart_policy", "backoff"},
 				doc: "When, how fast and how often it is restarted.",
 				set: func(r *reader, n node, to *process) { r.restart(n, &r.tables.restart, presetNames(), &to.restart) },
+			},
+			{
+				name: "health", kind: orWords("health", "none"), aka: []string{"healthcheck", "health_check", "liveness", "livenessprobe", "probe"},
+				doc: "How gosup finds out how it is, and what follows.",
+				set: func(r *reader, n node, to *process) { r.health(n, to) },
+			},
+			{
+				name: "readiness", kind: orWords("readiness", "notify", "none"), aka: []string{"ready", "readinessprobe", "startup", "startsecs"},
+				doc: "When it counts as running, and those that depend on it may start. Without it: at once.",
+				set: func(r *reader, n node, to *process) { r.readiness(n, to) },
 			},
 			{
 				name: "stop", kind: mappingKind("stop"), aka: []string{"shutdown", "stopsignal", "stop_signal", "killsignal"},
@@ -129,7 +156,8 @@ func commandKind() kind {
 	}}}
 }
 
-func (r *reader) command(n node, to *process) {
+// command reads a command: of a process or of what runs for it.
+func (r *reader) command(n node) command {
 	f := form{"a command", "a list such as [bin/web, --port, \"8080\"], or a string"}
 	c := command{at: n.at}
 	if n.list() {
@@ -144,30 +172,38 @@ func (r *reader) command(n node, to *process) {
 		s, ok := r.str(n, f)
 		c.line, c.wrong = s, !ok
 	}
-	to.command = c
+	return c
 }
 
 // argv returns the words of a process's command, or records why it has none.
 func (r *reader) argv(p *process) []string {
 	c := p.command
 	switch {
-	case c.wrong:
-		return nil
-	case c.list && p.shell:
+	case !p.shell || c.wrong:
+		return r.words(c, "set shell: true")
+	case c.list:
 		r.problem(c.at, "is a list, and with shell: true it must be a string", "write it as a string, or shell: false")
 		return nil
-	case c.list && (len(c.words) == 0 || c.words[0] == ""):
-		r.problem(c.at, "names no program", `such as [bin/web, --port, "8080"]`)
-		return nil
-	case c.list:
-		return c.words
 	case strings.TrimSpace(c.line) == "":
 		r.problem(c.at, "names no program", "such as bin/web --port 8080")
 		return nil
-	case p.shell:
-		return []string{"/bin/sh", "-c", c.line}
 	}
-	words, err := shellquote.Split(c.line)
+	return []string{"/bin/sh", "-c", c.line}
+}
+
+// words returns the words of a command that no shell runs, or records why it
+// has none. The hint is how a shell is had.
+func (r *reader) words(c command, hint string) []string {
+	var words []string
+	var err error
+	switch {
+	case c.wrong:
+		return nil
+	case c.list:
+		words = c.words
+	default:
+		words, err = shellquote.Split(c.line)
+	}
 	switch {
 	case errors.Is(err, shellquote.UnterminatedEscapeError):
 		r.problem(c.at, "ends in a backslash", "remove it, or write two")
@@ -176,12 +212,18 @@ func (r *reader) argv(p *process) []string {
 		r.problem(c.at, "has a quote that is not closed", "close it, or write the command as a list")
 		return nil
 	case len(words) == 0 || words[0] == "":
-		r.problem(c.at, "names no program", "such as bin/web --port 8080")
+		such := "such as bin/web --port 8080"
+		if c.list {
+			such = `such as [bin/web, --port, "8080"]`
+		}
+		r.problem(c.at, "names no program", such)
 		return nil
+	case c.list:
+		return words
 	}
 	for _, w := range words {
 		if slices.Contains([]string{"|", "||", "&&", "&", ";", ">", ">>", "<", "2>&1", "2>"}, w) {
-			r.warning(c.at, "has the word "+w+", which only a shell understands, and none is run", "set shell: true")
+			r.warning(c.at, "has the word "+w+", which only a shell understands, and none is run", hint)
 			break
 		}
 	}

@@ -125,7 +125,11 @@ func restartTable() table[restart] {
 			{
 				name: "success_exit_codes", kind: listKind("list of exit codes", intKind(0, 255).schema), def: "[0]",
 				doc: "The exit codes that count as success.",
-				set: func(r *reader, n node, to *restart) { r.successCodes(n, to) },
+				set: func(r *reader, n node, to *restart) {
+					if v, ok := r.exitCodes(n, 0); ok {
+						to.success = v
+					}
+				},
 			},
 			{
 				name: "on_exit", kind: onExitKind(), def: "{}",
@@ -217,18 +221,19 @@ func (r *reader) maxRestarts(n node) (int, bool) {
 	return r.integer(n, 0, maxRestarts)
 }
 
-func (r *reader) successCodes(n node, to *restart) {
-	items, ok := r.items(n, form{"a list of exit codes", "such as [0, 3]"})
+// exitCodes returns a list of exit codes from least on, each once.
+func (r *reader) exitCodes(n node, least int) ([]int, bool) {
+	items, ok := r.items(n, form{"a list of exit codes", "such as [" + strconv.Itoa(least) + ", 3]"})
 	if !ok {
-		return
+		return nil, false
 	}
-	codes := []int{}
+	var codes []int
 	for _, item := range items {
-		if c, ok := r.integer(item, 0, 255); ok && !slices.Contains(codes, c) {
+		if c, ok := r.integer(item, least, 255); ok && !slices.Contains(codes, c) {
 			codes = append(codes, c)
 		}
 	}
-	to.success = codes
+	return codes, true
 }
 
 // rule is one entry of on_exit while it is read.

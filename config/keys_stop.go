@@ -92,23 +92,17 @@ func (r *reader) ladder(n node, to *stop) {
 // stop reads a stop: over to. A signal or timeout of a higher layer replaces
 // the ladder of a lower one.
 func (r *reader) stop(n node, to *stop) {
-	below := to.at
 	lower := to.ladder
-	to.at, to.ladder = places{}, nil
-	r.tables.stop.read(r, n, to, to.at)
-	_, signal := to.at["signal"]
-	_, timeout := to.at["timeout"]
-	ladder, both := to.at["signals"]
+	to.ladder = nil
+	layer := r.tables.stop.over(r, n, to, to.at)
+	_, signal := layer["signal"]
+	_, timeout := layer["timeout"]
+	ladder, both := layer["signals"]
 	switch {
 	case both && len(to.ladder) > 0 && (signal || timeout):
 		r.problem(ladder, "is given beside signal or timeout", "put them into the list, or remove it")
 	case !signal && !timeout && !both:
 		to.ladder = lower
-	}
-	for k, at := range below {
-		if _, ok := to.at[k]; !ok {
-			to.at[k] = at
-		}
 	}
 }
 

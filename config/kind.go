@@ -25,6 +25,11 @@ func stringKind(text string) kind {
 	return kind{text: text, schema: &subschema{Type: types{"string"}}}
 }
 
+// literalKind is one whose defaults are values.
+func literalKind(text string, schema *subschema) kind {
+	return kind{text: text, schema: schema, literal: true}
+}
+
 func wordSchema() *subschema { return &subschema{Type: types{"string", "number", "boolean"}} }
 
 func boolKind() kind {

@@ -89,7 +89,8 @@ func TestSchema(t *testing.T) {
 			refusedByBoth[filepath.Base(file)] = refused != nil && tree == nil
 		}
 	}
-	for _, file := range []string{"keys.yaml", "restart.yaml", "stop.yaml", "logs.yaml", "types.yaml", "top_list.yaml"} {
+	for _, file := range []string{"keys.yaml", "restart.yaml", "stop.yaml", "logs.yaml", "types.yaml", "top_list.yaml",
+		"health.yaml", "readiness.yaml", "depends.yaml", "dependencies.yaml"} {
 		if !refusedByBoth[file] {
 			t.Errorf("the schema accepts %s", file)
 		}
@@ -110,6 +111,17 @@ func TestSchemaUnknownKeys(t *testing.T) {
 		"processes: {a: {command: a, stop: {%s}}}",
 		"processes: {a: {command: a, stop: {signals: [{signal: INT, %s}]}}}",
 		"processes: {a: {command: a, logs: {%s}}}",
+		"processes: {a: {command: a, health: {%s}}}",
+		"processes: {a: {command: a, health: {http: {%s}}}}",
+		"processes: {a: {command: a, health: {exec: {%s}}}}",
+		"processes: {a: {command: a, health: {tcp: {%s}}}}",
+		"processes: {a: {command: a, health: {heartbeat: {%s}}}}",
+		"processes: {a: {command: a, health: {on_unhealthy: {%s}}}}",
+		"processes: {a: {command: a, health: {checks: {a: {%s}}}}}",
+		"processes: {a: {command: a, readiness: {%s}}}",
+		"processes: {a: {command: a, depends_on: {b: {%s}}}}",
+		"dependencies: {a: {%s}}",
+		"dependencies: {a: {breaker: {%s}}}",
 		"groups: {a: {%s}}",
 		"groups: {a: {restart: {%s}}}",
 	} {

@@ -11,6 +11,9 @@ func nearest(word string, names []string) string {
 	clean := strings.ToLower(strings.ReplaceAll(word, "-", "_"))
 	best, least := "", 1+max(1, len(clean)/3)
 	for _, name := range names {
+		if max(len(name), len(clean))-min(len(name), len(clean)) >= least {
+			continue // each letter more is a mistake
+		}
 		if d := distance(clean, name); d < least {
 			best, least = name, d
 		}

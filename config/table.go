@@ -1,7 +1,12 @@
 package config
 
 import (
+	"maps"
+	"slices"
 	"strings"
+
+	"gosup/policy"
+	"gosup/spec"
 )
 
 // key is one row of a table: a key that a mapping may have.
@@ -45,6 +50,16 @@ func (t *table[T]) read(r *reader, n node, to *T, at places) {
 	}
 }
 
+// over reads the mapping n, one layer of several, over to. It returns where
+// the keys of this layer stood, and notes them in at, which has those of the
+// layers below.
+func (t *table[T]) over(r *reader, n node, to *T, at places) places {
+	layer := places{}
+	t.read(r, n, to, layer)
+	maps.Copy(at, layer)
+	return layer
+}
+
 // first reports whether a place has not been asked about before: what several
 // aliases use is read as often, and a suggestion is dear.
 func (r *reader) first(at place) bool {
@@ -74,9 +89,14 @@ func (t *table[T]) suggestion(word string, all *tables) string {
 	if near := nearest(word, names); near != "" {
 		return "did you mean " + near + "?"
 	}
-	for _, k := range t.keys {
-		if nearest(word, k.aka) != "" {
-			return "did you mean " + k.name + "?"
+	for _, like := range []func(aka []string) bool{
+		func(aka []string) bool { return slices.Contains(aka, strings.ToLower(word)) },
+		func(aka []string) bool { return nearest(word, aka) != "" },
+	} {
+		for _, k := range t.keys {
+			if like(k.aka) {
+				return "did you mean " + k.name + "?"
+			}
 		}
 	}
 	// A right key one level too high.
@@ -131,6 +151,17 @@ type tables struct {
 	logs         table[logs]
 	group        table[group]
 	groupRestart table[restart]
+	health       table[health]
+	check        table[check]
+	http         table[httpProbe]
+	exec         table[execProbe]
+	tcp          table[tcpProbe]
+	heartbeat    table[spec.Heartbeat]
+	onUnhealthy  table[signalled]
+	readiness    table[readiness]
+	need         table[need]
+	dependency   table[dependency]
+	breaker      table[policy.BreakerLimit]
 }
 
 func newTables() *tables {
@@ -144,17 +175,31 @@ func newTables() *tables {
 		step:       stepTable(),
 		logs:       logsTable(),
 		group:      groupTable(),
+
+		check:       checkTable(),
+		http:        httpTable(),
+		exec:        execTable(),
+		tcp:         tcpTable(),
+		heartbeat:   heartbeatTable(),
+		onUnhealthy: onUnhealthyTable(),
+		readiness:   readinessTable(),
+		need:        needTable(),
+		dependency:  dependencyTable(),
+		breaker:     breakerTable(),
 	}
 	t.groupRestart = groupRestartTable(t.restart)
+	t.health = healthTable(t.check)
 	return t
 }
 
 // sections returns all tables in the order of the reference.
 func (t *tables) sections() []section {
 	return []section{
-		t.file.section(), t.supervisor.section(), t.process.section(), t.restart.section(),
-		t.rule.section(), t.stop.section(), t.step.section(), t.logs.section(),
-		t.group.section(), t.groupRestart.section(),
+		t.file.section(), t.supervisor.section(), t.process.section(), t.need.section(), t.restart.section(),
+		t.rule.section(), t.health.section(), t.check.section(), t.http.section(), t.exec.section(),
+		t.tcp.section(), t.heartbeat.section(), t.onUnhealthy.section(), t.readiness.section(),
+		t.stop.section(), t.step.section(), t.logs.section(), t.group.section(), t.groupRestart.section(),
+		t.dependency.section(), t.breaker.section(),
 	}
 }
 

@@ -70,6 +70,24 @@ func checkTree(t *testing.T, tree *spec.Tree) {
 	for _, p := range all {
 		check(!seen[p.Name], "two of %s", p.Name)
 		seen[p.Name] = true
+	}
+	supplies := map[string]bool{}
+	for _, d := range tree.Dependencies {
+		supplies[d.Name] = true
+		probed := d.Probe != spec.Probe{}
+		check(!probed || d.Timeout > 0 && d.Timeout <= d.Interval, "%s: times %+v", d.Name, d)
+		check(d.Breaker.Failures > 0 && d.Breaker.Recovery > 0 && d.Breaker.HalfOpenFailures > 0, "%s: breaker %+v", d.Name, d)
+	}
+	for _, p := range all {
+		for i, d := range p.DependsOn {
+			check(seen[d.Name] && d.Name != p.Name, "%s: depends on %q", p.Name, d.Name)
+			for _, e := range p.DependsOn[:i] {
+				check(e.Name != d.Name, "%s: depends on %q twice", p.Name, d.Name)
+			}
+		}
+		for _, name := range p.Requires {
+			check(supplies[name], "%s: requires %q", p.Name, name)
+		}
 		check(len(p.Argv) > 0 && p.Argv[0] != "", "%s: argv %q", p.Name, p.Argv)
 		check(filepath.IsAbs(p.Dir) && filepath.IsAbs(p.Logs.File), "%s: dir %q, log %q", p.Name, p.Dir, p.Logs.File)
 		check(len(p.Stop.Steps) > 0, "%s: no stop", p.Name)
@@ -80,8 +98,38 @@ func checkTree(t *testing.T, tree *spec.Tree) {
 		check(l.Within > 0 && l.Max >= policy.Unlimited, "%s: limit %+v", p.Name, l)
 		check(b.Initial >= 0 && b.Jitter >= 0 && b.Jitter <= 1, "%s: backoff %+v", p.Name, b)
 		check(b.Curve != policy.Exponential || b.Multiplier >= 1 && b.Initial <= b.Max, "%s: backoff %+v", p.Name, b)
+		checkProbes(t, p)
 		for _, e := range p.Env {
 			check(strings.Index(e, "=") > 0 && !strings.Contains(e, "\x00"), "%s: env %q", p.Name, e)
+		}
+	}
+}
+
+// checkProbes checks what the checks and the readiness of a process promise.
+func checkProbes(t *testing.T, p *spec.Process) {
+	t.Helper()
+	kinds := func(q spec.Probe, more ...bool) (n int) {
+		for _, set := range append(more, q.HTTP != nil, q.Exec != nil, q.TCP != nil) {
+			if set {
+				n++
+			}
+		}
+		return n
+	}
+	for _, c := range p.Checks {
+		if kinds(c.Probe, c.Heartbeat != nil) != 1 || c.Threshold.Failures < 1 || c.Threshold.Successes < 1 {
+			t.Errorf("%s: check %+v", p.Name, c)
+		}
+		if c.Heartbeat == nil && (c.Timeout <= 0 || c.Timeout > c.Interval) || c.Heartbeat != nil && c.Heartbeat.Timeout <= 0 {
+			t.Errorf("%s: times of check %+v", p.Name, c)
+		}
+		if e := c.Probe.Exec; e != nil && len(e.Argv) == 0 {
+			t.Errorf("%s: a check without a command", p.Name)
+		}
+	}
+	if r := p.Readiness; r != nil {
+		if kinds(r.Probe, r.Notify, r.Log != "", r.FD > 0, r.Delay > 0) != 1 || r.Delay == 0 && r.Timeout <= 0 {
+			t.Errorf("%s: readiness %+v", p.Name, *r)
 		}
 	}
 }
@@ -166,7 +214,7 @@ func TestOrder(t *testing.T) {
 	for _, p := range processes(&tree.Root) {
 		got = append(got, p.Name)
 	}
-	want := []string{"first", "first-group/one", "second", "web", "line", "shell", "api/inner/worker", "api/gateway"}
+	want := []string{"first", "first-group/one", "second", "web", "line", "shell", "checked", "several", "api/inner/worker", "api/gateway"}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("order (-want +got):\n%s", d)
 	}
@@ -304,7 +352,7 @@ processes:
 func TestWrittenDefaults(t *testing.T) {
 	t.Parallel()
 	all := newTables()
-	plain := parse(t, "processes: {a: {command: a}}")
+	const probe = "tcp: {address: 'h:1'}, "
 	for _, section := range []struct {
 		name, before, after string
 		fields              []field
@@ -315,7 +363,17 @@ func TestWrittenDefaults(t *testing.T) {
 		{"stop", "processes: {a: {command: a, stop: {", "}}}", all.stop.fields()},
 		{"logs", "processes: {a: {command: a, logs: {", "}}}", all.logs.fields()},
 		{"file", "", "\nprocesses: {a: {command: a}}", all.file.fields()},
+		{"health", "processes: {a: {command: a, health: {" + probe, "}}}", all.health.fields()},
+		{"check", "processes: {a: {command: a, health: {checks: {a: {" + probe, "}}}}}", all.check.fields()},
+		{"http", "processes: {a: {command: a, health: {http: {url: 'http://h', ", "}}}}", all.http.fields()},
+		{"exec", "processes: {a: {command: a, health: {exec: {command: b, ", "}}}}", all.exec.fields()},
+		{"heartbeat", "processes: {a: {command: a, health: {heartbeat: {", "}}}}", all.heartbeat.fields()},
+		{"readiness", "processes: {a: {command: a, readiness: {" + probe, "}}}", all.readiness.fields()},
+		{"depends_on", "processes: {b: {command: b}, a: {command: a, depends_on: {b: {", "}}}}", all.need.fields()},
+		{"dependency", "processes: {a: {command: a}}\ndependencies: {b: {" + probe, "}}", all.dependency.fields()},
+		{"breaker", "processes: {a: {command: a}}\ndependencies: {b: {breaker: {", "}}}", all.breaker.fields()},
 	} {
+		plain := parse(t, section.before+section.after)
 		for _, f := range section.fields {
 			if f.def == "" || strings.Contains(f.def, "<") || strings.Contains(f.def, " for a file under ") {
 				continue
@@ -427,6 +485,22 @@ func TestCommand(t *testing.T) {
 	want.Restart.Limit = policy.Limit{Max: policy.Unlimited, Within: 24 * time.Hour}
 	if d := cmp.Diff(&want, one(t, tree, "sleep")); d != "" {
 		t.Errorf("process (-want +got):\n%s", d)
+	}
+	tree, problems = Command("sleep", []string{"sleep"}, []Setting{
+		{"health.exec.command", "check 'a b'", "--health-exec"},
+		{"health.interval", "2s", "--health-interval"},
+	}, testOptions())
+	if tree == nil {
+		t.Fatal(problems)
+	}
+	checkTree(t, tree)
+	c := one(t, tree, "sleep").Checks[0]
+	if !slices.Equal(c.Probe.Exec.Argv, []string{"check", "a b"}) || c.Interval != 2*time.Second || c.Timeout != 2*time.Second {
+		t.Errorf("check %+v %+v", c, c.Probe.Exec)
+	}
+	_, problems = Command("sleep", []string{"sleep"}, []Setting{{"health.http.url", "h:80", "--health-http"}}, testOptions())
+	if got := problems.Error(); !strings.HasPrefix(got, `--health-http: health.http.url: is "h:80", not a URL`) {
+		t.Errorf("got %v", got)
 	}
 	_, problems = Command("sleep", []string{"sleep"}, []Setting{{"restart.within", "0s", "--within"}}, testOptions())
 	wantProblem := `--within: restart.within: is "0s" and must be above 0 (for no limit write max_restarts: unlimited)`

@@ -25,6 +25,14 @@ func TestWorst(t *testing.T) {
 		}
 		return b.String()
 	}
+	chain := func() string {
+		var b strings.Builder
+		b.WriteString("processes:\n k0: {command: a, depends_on: [none]}\n")
+		for i := 1; b.Len() < worstBytes-50; i++ {
+			fmt.Fprintf(&b, " k%d: {command: a, depends_on: [k%d]}\n", i, i-1)
+		}
+		return b.String()
+	}
 	for name, text := range map[string]string{
 		"comments":          repeat("", " # a\n", ""),
 		"brackets":          repeat("", "[", ""),
@@ -40,6 +48,12 @@ func TestWorst(t *testing.T) {
 		"unknown signals":   repeat("processes: {a: {command: a, stop: {signals: [", "{signal: NIT},", "]}}}"),
 		"missing includes":  repeat("include: [", "none.yaml,", "]"),
 		"missing env files": repeat("env_files: [", "none.env,", "]"),
+		"unknown names":     numbered("processes:\n", " k%d: {command: a, depends_on: [l]}\n"),
+		"unknown near":      numbered("processes:\n", " k%d: {command: a, depends_on: [k_]}\n"),
+		"patterns":          numbered("processes:\n", " k%d: {command: a, depends_on: [\"*\"]}\n"),
+		"a long chain":      chain(),
+		"regexps":           repeat("processes: {a: {command: a, health: {checks: {", "b: {http: {body: \"((((((((((\"}},", "}}}}"),
+		"everybody for all": numbered("processes:\n", " k%d: {command: a, depends_on: [g]}\n") + numbered("groups:\n  g:\n    processes:\n", "      k%d: {command: a}\n"),
 		"aliases": "x-a: &a {b: 1, c: 2, d: 3}\nprocesses:\n" +
 			strings.Repeat(" ? x\n : *a\n", 6_000),
 	} {

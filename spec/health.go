@@ -56,7 +56,7 @@ type Check struct {
 	Name            string // "" where the file has one check and no name for it
 	Probe           Probe
 	Heartbeat       *Heartbeat
-	Interval        time.Duration    // from one probe to the next; above 0
+	Interval        time.Duration    // from one probe to the next; above 0, and 0 for a heartbeat
 	Timeout         time.Duration    // of one probe; at most Interval
 	Threshold       policy.Threshold // unhealthy_threshold and healthy_threshold
 	StartPeriod     time.Duration    // failures before it has passed, or the first success, do not count
@@ -91,7 +91,7 @@ type Readiness struct {
 	Log     string        // source of a regexp that a line of output must match; "" for none
 	FD      int           // descriptor on which the process writes a newline, as for s6; 0 for none
 	Delay   time.Duration // simply this time after the start; 0 for none
-	Timeout time.Duration // what is not ready by then has failed to start
+	Timeout time.Duration // what is not ready by then has failed to start; 0 with Delay
 }
 
 // Condition is what a dependency must have reached before a dependent starts.
