@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"gosup/config"
 	"gosup/spec"
@@ -76,6 +77,29 @@ var commandFlags = []struct{ name, path, usage string }{
 	{"strategy", "restart.strategy", "with a command: immediate, delayed or exponential_backoff"},
 	{"max-restarts", "restart.max_restarts", "with a command: restarts before gosup gives up, or unlimited"},
 	{"within", "restart.within", "with a command: the good running time after which a restart is forgotten"},
+	{"health-http", "health.http.url", "with a command: the URL that says how it is, such as http://127.0.0.1:8080/healthz"},
+	{"health-tcp", "health.tcp.address", "with a command: the address on which it takes connections, such as 127.0.0.1:5432"},
+	{"health-exec", "health.exec.command", "with a command: a command that exits with 0 if it is healthy"},
+	{"health-interval", "health.interval", "with a command: the time from one health check to the next. Default: 10s"},
+}
+
+// checkHealthFlags refuses more than one health check, and none with an
+// interval.
+func checkHealthFlags(flags *pflag.FlagSet) error {
+	given := ""
+	for _, name := range []string{"health-http", "health-tcp", "health-exec"} {
+		switch {
+		case !flags.Changed(name):
+		case given != "":
+			return usageErrorf("run: --%s and --%s exclude each other (write a file for several checks)", given, name)
+		default:
+			given = name
+		}
+	}
+	if given == "" && flags.Changed("health-interval") {
+		return usageErrorf("run: --health-interval without a check (add --health-http, --health-tcp or --health-exec)")
+	}
+	return nil
 }
 
 // runFile supervises what a file says.
@@ -117,6 +141,9 @@ func reportProblems(problems config.Problems) error {
 // runCommand supervises one command. It has gosup's own input and output, and
 // all the time that it needs to stop: who started gosup decides about that.
 func runCommand(set *settings, argv []string) error {
+	if err := checkHealthFlags(set.flags); err != nil {
+		return err
+	}
 	own := []config.Setting{
 		{Path: "restart.policy", Value: "never", Origin: "--restart"},
 		{Path: "logs.output", Value: "inherit", Origin: "run --"},
