@@ -18,6 +18,7 @@ type ActionRequest struct {
 	Reason         string   `json:"reason,omitempty"`          // the person's words, for the history
 	TimeoutSeconds float64  `json:"timeout_seconds,omitempty"` // how long to wait; 0: a day
 	NoWait         bool     `json:"no_wait,omitempty"`         // answer as soon as it is on its way
+	ForSeconds     float64  `json:"for_seconds,omitempty"`     // of stop, freeze and fail_health: undone after this time; 0: never
 	AtOnce         bool     `json:"at_once,omitempty"`         // of restart: all instances together, not one after the other
 }
 
@@ -77,6 +78,18 @@ func (s *Server) restart(w http.ResponseWriter, r *http.Request) error {
 
 func (s *Server) signal(w http.ResponseWriter, r *http.Request) error {
 	return s.act(w, r, tree.AskSignal)
+}
+
+func (s *Server) freeze(w http.ResponseWriter, r *http.Request) error {
+	return s.act(w, r, tree.AskFreeze)
+}
+
+func (s *Server) thaw(w http.ResponseWriter, r *http.Request) error {
+	return s.act(w, r, tree.AskThaw)
+}
+
+func (s *Server) failHealth(w http.ResponseWriter, r *http.Request) error {
+	return s.act(w, r, tree.AskFailHealth)
 }
 
 func (s *Server) reloadProcess(w http.ResponseWriter, r *http.Request) error {
@@ -157,7 +170,7 @@ func (s *Server) perform1(ctx context.Context, a action) ([]ActionResult, error)
 		snap = next
 	}
 	if a.asked.Verb == tree.AskStop {
-		watch.nameDependents(snap)
+		watch.nameDependents()
 	}
 	return watch.results, nil
 }
@@ -200,6 +213,13 @@ func parseAction(r *http.Request, verb tree.Verb) (action, error) {
 	if len(req.Names) == 0 {
 		return a, problemf(CodeBadRequest, `use "all" for every process`, "no names were given")
 	}
+	switch {
+	case req.ForSeconds < 0 || req.ForSeconds > maxWait.Seconds():
+		return a, problemf(CodeBadRequest, "", "for_seconds is not within 0 and a day")
+	case req.ForSeconds > 0 && verb != tree.AskStop && verb != tree.AskFreeze && verb != tree.AskFailHealth:
+		return a, problemf(CodeBadRequest, "", "%s is not undone, so for_seconds makes no sense", verb)
+	}
+	a.asked.For = time.Duration(req.ForSeconds * float64(time.Second))
 	switch sec := req.TimeoutSeconds; {
 	case sec < 0:
 		return a, problemf(CodeBadRequest, "", "timeout_seconds is negative")

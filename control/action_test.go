@@ -6,7 +6,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"gosup/spec"
 	"gosup/tree"
 )
 
@@ -99,26 +98,20 @@ func TestRollingRestart(t *testing.T) {
 
 func TestStopNamesDependents(t *testing.T) {
 	t.Parallel()
-	depends := func(n *tree.Node) *tree.Node {
-		return with(n, func(n *tree.Node) { n.Process = &spec.Process{DependsOn: []spec.DependsOn{{Name: "db"}}} })
-	}
 	db := in(running(1, "db"), tree.StateStopped, "by uid 0")
 	for _, test := range []struct {
-		name   string
-		others []*tree.Node
-		want   string
+		without []string
+		want    string
 	}{
-		{"none", []*tree.Node{running(2, "web")}, "stopped"},
-		{"down", []*tree.Node{depends(in(running(2, "web"), tree.StateStopped, ""))}, "stopped"},
-		{"one", []*tree.Node{depends(running(2, "web"))}, "stopped; web runs on without it"},
-		{"two", []*tree.Node{depends(running(2, "web")), depends(running(3, "job"))}, "stopped; web, job run on without it"},
+		{nil, "stopped"},
+		{[]string{"web"}, "stopped; web runs on without it"},
+		{[]string{"web", "job"}, "stopped; web, job run on without it"},
 	} {
-		w := newWatch(tree.AskStop, []tree.Result{{Node: 1, Name: "db", Changed: true}}, false)
-		snap := &tree.Snapshot{Nodes: append([]*tree.Node{db}, test.others...)}
-		w.see(snap)
-		w.nameDependents(snap)
+		w := newWatch(tree.AskStop, []tree.Result{{Node: 1, Name: "db", Changed: true, Without: test.without}}, false)
+		w.see(&tree.Snapshot{Nodes: []*tree.Node{db}})
+		w.nameDependents()
 		if got := w.results[0].Message; got != test.want {
-			t.Errorf("%s: got %q, want %q", test.name, got, test.want)
+			t.Errorf("%v: got %q, want %q", test.without, got, test.want)
 		}
 	}
 }

@@ -67,6 +67,8 @@ func noDependency(name string) *Problem {
 type BreakerRequest struct {
 	Name   string `json:"name"`
 	Reason string `json:"reason,omitempty"` // the person's words, for the history
+
+	ForSeconds float64 `json:"for_seconds,omitempty"` // of trip: closed again after this time; 0: never
 }
 
 func (s *Server) tripBreaker(w http.ResponseWriter, r *http.Request) error {
@@ -123,10 +125,14 @@ func (s *Server) askBreaker(r *http.Request, verb tree.Verb, req BreakerRequest)
 	if req.Name == "" {
 		return tree.Result{}, problemf(CodeBadRequest, "", "no name was given")
 	}
+	if req.ForSeconds < 0 || req.ForSeconds > maxWait.Seconds() || req.ForSeconds > 0 && verb != tree.AskTrip {
+		return tree.Result{}, problemf(CodeBadRequest, "", "for_seconds is for a trip, and not more than a day")
+	}
 	ctx, cancel := context.WithTimeout(r.Context(), askTimeout)
 	defer cancel()
 	ans, err := s.sup.Ask(ctx, tree.Asked{
 		Verb: verb, Names: []string{req.Name}, By: clientOf(r.Context()).peer.String(), Why: req.Reason,
+		For: time.Duration(req.ForSeconds * float64(time.Second)),
 	})
 	switch {
 	case err != nil:

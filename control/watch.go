@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
-	"gosup/spec"
 	"gosup/tree"
 )
 
@@ -51,13 +49,26 @@ func (w *watch) see(snap *tree.Snapshot) bool {
 			r.State, r.PID = n.State.String(), n.PID
 		}
 		if r.Outcome == OutcomeAccepted && r.Message == "" {
-			r.Message = w.verb.String() + " is on its way"
-			if momentary(w.verb) {
-				r.Message = w.verb.String() + " sent"
-			}
+			r.Message = acceptedWords(w.verb)
 		}
 	}
 	return settled
+}
+
+// acceptedWords says what became of a wish that nobody waits for.
+func acceptedWords(v tree.Verb) string {
+	switch v {
+	case tree.AskFreeze:
+		return "frozen"
+	case tree.AskThaw:
+		return "goes on"
+	case tree.AskFailHealth:
+		return "its checks fail from now on"
+	case tree.AskSignal, tree.AskReload:
+		return v.String() + " sent"
+	default:
+		return v.String() + " is on its way"
+	}
 }
 
 // judge sets the outcome for one process once it is known.
@@ -128,24 +139,15 @@ func judgeOvertaken(r *ActionResult, a *tree.Result, n *tree.Node) {
 	}
 }
 
-// nameDependents says of what was stopped who runs on and depends on it.
-func (w *watch) nameDependents(snap *tree.Snapshot) {
+// nameDependents says of what was stopped who runs on without it.
+func (w *watch) nameDependents() {
 	for i := range w.results {
-		r := &w.results[i]
-		if r.Outcome != OutcomeDone {
-			continue
-		}
-		var names []string
-		for _, n := range snap.Nodes {
-			if n.PID != 0 && n.Process != nil && slices.ContainsFunc(n.Process.DependsOn, func(d spec.DependsOn) bool { return d.Name == r.Name }) {
-				names = append(names, n.Name)
-			}
-		}
-		switch len(names) {
-		case 0:
-		case 1:
+		r, names := &w.results[i], w.asked[i].Without
+		switch {
+		case r.Outcome != OutcomeDone:
+		case len(names) == 1:
 			r.Message += "; " + names[0] + " runs on without it"
-		default:
+		case len(names) > 1:
 			r.Message += "; " + strings.Join(names, ", ") + " run on without it"
 		}
 	}
