@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -457,7 +458,7 @@ func TestProcessOfAnotherUser(t *testing.T) {
 	exe := filepath.Join(w.dir, "exe") // the test binary is in a folder of root's
 	data, err := os.ReadFile("/proc/self/exe")
 	if err == nil {
-		err = os.WriteFile(exe, data, 0o755)
+		err = writeProgram(exe, data)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -547,4 +548,13 @@ func TestOldFilesExpire(t *testing.T) {
 	if got := len(logFiles(t, w.path("web"))); got != 3 {
 		t.Errorf("%d files, want the live one and two", got)
 	}
+}
+
+// writeProgram writes an executable file by way of another process: while this
+// one has it open, a fork for another test would carry the descriptor along,
+// and the file could not be executed (ETXTBSY).
+func writeProgram(name string, data []byte) error {
+	cmd := exec.Command("/bin/sh", "-c", `cat > "$0" && chmod 755 "$0"`, name)
+	cmd.Stdin = bytes.NewReader(data)
+	return cmd.Run()
 }

@@ -61,8 +61,11 @@ type lost struct {
 // checkEvery is how often a path is looked at while it is being written to.
 const checkEvery = time.Second
 
-// acquireFile gives the log file of a path, with its rotation set as in cfg,
-// and opens it if it is new. An error in that is kept and logged.
+// acquireFile gives the log file of a path, with its rotation set as in cfg. One
+// that is there is opened, for a daemon that was killed may have left something
+// to mend in it. One that is not is made when there is something to write:
+// making a file is what costs most at the start of a process, and many never
+// write a word.
 func (p *Pump) acquireFile(path string, cfg spec.Logs, owner Owner) *logFile {
 	path = filepath.Clean(path)
 	p.filesMu.Lock()
@@ -78,7 +81,7 @@ func (p *Pump) acquireFile(path string, cfg spec.Logs, owner Owner) *logFile {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.cfg, f.owner = cfg, owner
-	if f.fd < 0 {
+	if _, err := os.Lstat(path); f.fd < 0 && err == nil {
 		now := f.p.now()
 		if err := f.open(now); err != nil {
 			f.fail(err, now)
