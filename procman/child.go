@@ -14,7 +14,8 @@ type child struct {
 	tag     string
 	pid     int // of the first process; while others are left it is only a number
 	reach   spec.Kill
-	tty     int // the terminal whose foreground it was given, or -1
+	tty     int    // the terminal whose foreground it was given, or -1
+	cgroup  string // the name of its own, "" if it has none
 	started tree.Time
 
 	preparing bool          // the shim has not reported yet

@@ -14,13 +14,14 @@ import (
 // subreaper, and below living processes those that a walk has met.
 //
 // Whose an orphan is, is told by what it cannot easily shed: the session or
-// process group of a first process, GOSUP_RUN in its environment, or that it
-// was met below a process of the run before. An orphan that none of these
+// process group of a first process, its cgroup, GOSUP_RUN in its environment,
+// or that it was met below a process of the run before. An orphan that none of these
 // tells is a stranger, which is never signalled.
 //
 // Without /proc only the process groups can be known, from waitid(2).
 type kin struct {
 	proc    *procfs // nil without /proc
+	cgroups cgroups
 	leaders map[int]*child
 	groups  map[int]*child    // by the first process's pid, which numbers its session and group
 	tags    map[string]*child // by GOSUP_RUN
@@ -46,6 +47,7 @@ func (k *kin) open(opt handOptions, r *reserve, leaders map[int]*child) {
 	if opt.noLists {
 		k.proc.dropLists()
 	}
+	k.cgroups.open(opt)
 	k.leaders = leaders
 	k.groups = make(map[int]*child)
 	k.tags = make(map[string]*child)
@@ -55,7 +57,10 @@ func (k *kin) open(opt handOptions, r *reserve, leaders map[int]*child) {
 	k.settled = true
 }
 
-func (k *kin) close() { k.proc.close() }
+func (k *kin) close() {
+	k.proc.close()
+	k.cgroups.close()
+}
 
 // born makes a new run known. Of several with one tag, which should not be, it
 // is the oldest that orphans are given to.
@@ -63,6 +68,9 @@ func (k *kin) born(c *child) {
 	k.groups[c.pid] = c
 	if k.tags[c.tag] == nil {
 		k.tags[c.tag] = c
+	}
+	if c.cgroup != "" {
+		k.cgroups.runs[c.cgroup] = c
 	}
 }
 
@@ -77,6 +85,7 @@ func (k *kin) forget(c *child) {
 	for pid := range c.left {
 		k.orphans[pid] = nil
 	}
+	k.cgroups.drop(c.cgroup)
 	for _, pid := range c.met {
 		if k.met[pid].child == c {
 			delete(k.met, pid)
@@ -160,6 +169,9 @@ func (k *kin) owner(pid int) (c *child, sure bool) {
 	if m, ok := k.met[pid]; ok && m.start == st.start {
 		return m.child, true
 	}
+	if c := k.cgroups.owner(k.proc, pid); c != nil {
+		return c, true
+	}
 	if tag := k.proc.tag(pid); tag != "" {
 		return k.tags[tag], true
 	}
@@ -214,7 +226,13 @@ func (k *kin) signal(c *child, reach spec.Kill, sigs []syscall.Signal) {
 		}
 		return
 	}
+	kill := func() {
+		if reach == spec.KillTree && sigs[0] == syscall.SIGKILL {
+			k.cgroups.kill(c.cgroup)
+		}
+	}
 	if c.over {
+		kill()
 		for _, pid := range sorted(c.left) {
 			k.signalOrphan(c, pid, reach, sigs)
 		}
@@ -226,6 +244,7 @@ func (k *kin) signal(c *child, reach spec.Kill, sigs []syscall.Signal) {
 	if reach == spec.KillTree {
 		below = k.walk(c, c.pid)
 	}
+	kill()
 	send(-c.pid, sigs)
 	if reach != spec.KillTree {
 		return

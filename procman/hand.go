@@ -64,10 +64,14 @@ type hand struct {
 	again   bool // there is more to do before it may wait
 }
 
-// handOptions are the parts of the world that a test may want to be different.
+// handOptions are the parts of the world that may be different. The zero value
+// is right where there are no cgroups.
 type handOptions struct {
 	proc    string // where procfs is; "" means /proc
 	noLists bool   // procfs has no lists of children, as without CONFIG_PROC_CHILDREN
+
+	cgroups string      // folder in which runs get cgroups, by makeCgroups; "" for none
+	warn    func(error) // hears, on the hand's goroutine, of what is done without; may be nil
 }
 
 // launch is everything that a fork needs. The hand looks nothing up but the

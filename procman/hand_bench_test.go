@@ -22,17 +22,43 @@ const benchRounds = 8
 
 // BenchmarkHandRestart measures from a SIGKILL to the execution of the next
 // run, beside a bare loop of fork, kill and wait.
-func BenchmarkHandRestart(b *testing.B) { benchBoth(b, []string{"/bin/sleep", "100"}, true, 0) }
+func BenchmarkHandRestart(b *testing.B) { benchBoth(b, benchCase{argv: sleeper, kill: true}) }
 
 // BenchmarkHandRestartBeside is the same with 500 idle processes beside it.
 func BenchmarkHandRestartBeside(b *testing.B) {
-	benchBoth(b, []string{"/bin/sleep", "100"}, true, 500)
+	benchBoth(b, benchCase{argv: sleeper, kill: true, idle: 500})
+}
+
+// BenchmarkHandRestartCgroup is the same with a cgroup for each run.
+func BenchmarkHandRestartCgroup(b *testing.B) {
+	root, err := makeCgroups("bench")
+	if err != nil {
+		b.Skip(err)
+	}
+	benchBoth(b, benchCase{argv: sleeper, kill: true, opt: handOptions{cgroups: root}})
+}
+
+// BenchmarkHandSpawnShim is BenchmarkHandSpawn through the shim.
+func BenchmarkHandSpawnShim(b *testing.B) {
+	umask := uint32(0o22)
+	benchBoth(b, benchCase{argv: []string{"/bin/true"}, rights: spec.Rights{Umask: &umask}})
 }
 
 // BenchmarkHandSpawn measures from start to end of a process that ends at once.
-func BenchmarkHandSpawn(b *testing.B) { benchBoth(b, []string{"/bin/true"}, false, 0) }
+func BenchmarkHandSpawn(b *testing.B) { benchBoth(b, benchCase{argv: []string{"/bin/true"}}) }
 
-func benchBoth(b *testing.B, argv []string, kill bool, idle int) {
+var sleeper = []string{"/bin/sleep", "100"}
+
+// benchCase is what is started, and among what.
+type benchCase struct {
+	argv   []string
+	kill   bool // it must be killed to end
+	idle   int  // others that run meanwhile
+	opt    handOptions
+	rights spec.Rights
+}
+
+func benchBoth(b *testing.B, c benchCase) {
 	if err := adoptOrphans(); err != nil {
 		b.Fatal(err)
 	}
@@ -40,28 +66,28 @@ func benchBoth(b *testing.B, argv []string, kill bool, idle int) {
 	var heap uint64
 	n := max(b.N/benchRounds, 4)
 	for range benchRounds {
-		h, events := benchHand()
-		for i := range idle {
+		h, events := benchHand(c.opt)
+		for i := range c.idle {
 			h.start(benchLaunch(uint64(1e6+i), []string{"/bin/sleep", "1000"}))
 		}
-		for range idle {
+		for range c.idle {
 			<-events
 		}
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		hand = append(hand, benchTheHand(h, events, argv, kill, n)...)
+		hand = append(hand, benchTheHand(h, events, c, n)...)
 		runtime.ReadMemStats(&after)
 		heap += after.TotalAlloc - before.TotalAlloc
-		for i := range idle {
+		for i := range c.idle {
 			h.signal(tree.Signal{Node: 1, Run: uint64(1e6 + i), Signal: 9, Reach: spec.KillProcess})
 		}
-		for range idle {
+		for range c.idle {
 			<-events
 		}
 		if err := h.close(context.Background()); err != nil {
 			b.Fatal(err)
 		}
-		bare = append(bare, benchBare(b, argv, kill, n)...)
+		bare = append(bare, benchBare(b, c.argv, c.kill, n)...)
 	}
 	slices.Sort(bare)
 	slices.Sort(hand)
@@ -80,17 +106,22 @@ func benchLaunch(run uint64, argv []string) launch {
 	return launch{Node: 1, Run: run, Argv: argv, Dir: "/", Env: append(os.Environ(), "GOSUP_RUN=bench/bench/1"), Files: []int{-1, -1, -1}}
 }
 
-func benchHand() (*hand, chan tree.Event) {
+func benchHand(opt handOptions) (*hand, chan tree.Event) {
 	events := make(chan tree.Event, 4096)
 	begin := time.Now()
 	now := func() tree.Time { return tree.Time(time.Since(begin)) }
-	return newHand(func(e tree.Event) { events <- e }, now, handOptions{}), events
+	return newHand(func(e tree.Event) { events <- e }, now, opt), events
 }
 
 // benchTheHand does n restarts.
-func benchTheHand(h *hand, events chan tree.Event, argv []string, kill bool, n int) []time.Duration {
+func benchTheHand(h *hand, events chan tree.Event, c benchCase, n int) []time.Duration {
 	var took []time.Duration
-	h.start(benchLaunch(1, argv))
+	start := func(run uint64) {
+		l := benchLaunch(run, c.argv)
+		l.Rights = c.rights
+		h.start(l)
+	}
+	start(1)
 	begin := time.Now()
 	for run := uint64(1); len(took) < n; {
 		switch e := (<-events).(type) {
@@ -98,7 +129,7 @@ func benchTheHand(h *hand, events chan tree.Event, argv []string, kill bool, n i
 			if e.Run != run {
 				continue
 			}
-			if kill {
+			if c.kill {
 				if run > 1 {
 					took = append(took, time.Since(begin))
 				}
@@ -106,12 +137,12 @@ func benchTheHand(h *hand, events chan tree.Event, argv []string, kill bool, n i
 				h.signal(tree.Signal{Node: 1, Run: run, Signal: 9, Reach: spec.KillProcess})
 			}
 		case tree.Exited:
-			if !kill {
+			if !c.kill {
 				took = append(took, time.Since(begin))
 				begin = time.Now()
 			}
 			run++
-			h.start(benchLaunch(run, argv))
+			start(run)
 		}
 	}
 	h.signal(tree.Signal{Node: 1, Run: uint64(n + 1), Signal: 9, Reach: spec.KillTree})

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 
+	"gosup/spec"
 	"gosup/tree"
 )
 
@@ -41,27 +42,27 @@ func (h *hand) forkPlain(o *startOrder, cred *syscall.Credential) error {
 	if err != nil {
 		return err
 	}
-	pid, tty, err := h.spawn(&o.launch, path, cred)
+	c, err := h.spawn(&o.launch, path, cred)
 	if err != nil {
 		return explain(&o.launch, path, err)
 	}
-	c := h.born(o, pid, tty)
+	h.born(o, c)
 	h.ran(c)
 	return nil
 }
 
-// born makes a child known. It holds the signals that were ordered for it.
-func (h *hand) born(o *startOrder, pid, tty int) *child {
-	c := &child{runKey: o.key(), tag: o.Tag, pid: pid, reach: o.Reach, tty: tty, started: h.now(), held: o.signals}
+// born makes a child known, with the signals that were ordered for it.
+func (h *hand) born(o *startOrder, c *child) {
+	c.held = o.signals
 	h.runs[c.runKey] = c
-	h.leaders[pid] = c
+	h.leaders[c.pid] = c
 	h.kin.born(c)
-	return c
 }
 
 // spawn forks and executes. It returns when the program is executing, or with
 // the kernel's error when nothing is.
-func (h *hand) spawn(l *launch, path string, cred *syscall.Credential) (pid, tty int, err error) {
+func (h *hand) spawn(l *launch, path string, cred *syscall.Credential) (*child, error) {
+	c := &child{runKey: l.key(), tag: l.Tag, reach: l.Reach, tty: -1, started: h.now()}
 	attr := &syscall.ProcAttr{Dir: l.Dir, Env: l.Env, Files: make([]uintptr, len(l.Files))}
 	for i, fd := range l.Files {
 		if fd < 0 {
@@ -69,20 +70,47 @@ func (h *hand) spawn(l *launch, path string, cred *syscall.Credential) (pid, tty
 		}
 		attr.Files[i] = uintptr(fd)
 	}
-	attr.Sys, tty = h.session(l)
+	attr.Sys, c.tty = h.session(l)
 	attr.Sys.Credential = cred
-	pid, err = syscall.ForkExec(path, l.Argv, attr)
+	cgroup := -1
+	if l.Reach == spec.KillTree {
+		c.cgroup, cgroup = h.kin.cgroups.add(l.Tag)
+		intoCgroup(attr.Sys, cgroup)
+	}
+	var err error
+	c.pid, err = h.forkExec(path, l.Argv, attr)
+	if cgroup >= 0 {
+		syscall.Close(cgroup)
+		if cgroupRefused(err) {
+			// It may as well be the command: then it fails once more.
+			intoCgroup(attr.Sys, -1)
+			refused := err
+			if c.pid, err = h.forkExec(path, l.Argv, attr); err == nil {
+				h.kin.cgroups.fail(refused)
+			}
+			h.kin.cgroups.drop(c.cgroup)
+			c.cgroup = ""
+		}
+	}
+	if err != nil {
+		h.kin.cgroups.drop(c.cgroup)
+		if c.tty >= 0 {
+			syscall.Close(c.tty)
+		}
+	}
+	return c, err
+}
+
+// forkExec is syscall.ForkExec for a process that has run out of descriptors:
+// the pipe over which the child would report needs two.
+func (h *hand) forkExec(path string, argv []string, attr *syscall.ProcAttr) (int, error) {
+	pid, err := syscall.ForkExec(path, argv, attr)
 	if err == syscall.EMFILE || err == syscall.ENFILE {
-		// The pipe over which the child would report needs two descriptors.
 		h.reserve.drop()
-		pid, err = syscall.ForkExec(path, l.Argv, attr)
+		pid, err = syscall.ForkExec(path, argv, attr)
 		h.reserve.fill()
 	}
-	if err != nil && tty >= 0 {
-		syscall.Close(tty)
-		tty = -1
-	}
-	return pid, tty, err
+	return pid, err
 }
 
 // session says in which session and process group the child is to be. The

@@ -3,6 +3,7 @@
 package procman
 
 import (
+	"errors"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -34,7 +35,7 @@ func (*oomCounter) open(string) {}
 func (*oomCounter) grew() bool  { return false }
 
 // kin knows nobody here.
-type kin struct{}
+type kin struct{ cgroups cgroups }
 
 func (*kin) open(handOptions, *reserve, map[int]*child) {}
 func (*kin) close()                                     {}
@@ -50,6 +51,17 @@ func (*kin) signal(c *child, _ spec.Kill, sigs []syscall.Signal) {
 		send(-c.pid, sigs)
 	}
 }
+
+// cgroups are not known here.
+type cgroups struct{}
+
+func (*cgroups) add(string) (string, int) { return "", -1 }
+func (*cgroups) drop(string)              {}
+func (*cgroups) fail(error)               {}
+
+func makeCgroups(string) (string, error)   { return "", errors.New("cgroups need Linux") }
+func intoCgroup(*syscall.SysProcAttr, int) {}
+func cgroupRefused(error) bool             { return false }
 
 // reapOne reaps a child that has ended.
 func (h *hand) reapOne() (pid int, status syscall.WaitStatus, usage *syscall.Rusage, ok bool) {

@@ -19,9 +19,6 @@ import (
 	"gosup/tree"
 )
 
-// patience is how long a test waits for what must happen.
-const patience = 20 * time.Second
-
 // rig is a hand with real children, and a check of what it promises: one
 // answer to each start, one Exited after a Started, one Gone after an Exited
 // with Left, and nothing else. Two hands cannot be in one process, so tests
@@ -303,19 +300,4 @@ func (r *rig) ready(run uint64, n int) []int {
 		pids = append(pids, pid)
 	}
 	return pids
-}
-
-// until waits for a condition that nothing announces.
-func until(t *testing.T, what string, done func() bool) {
-	t.Helper()
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	deadline := time.After(patience)
-	for !done() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("waited in vain for %s", what)
-		}
-	}
 }

@@ -160,13 +160,13 @@ func (h *hand) forkShim(o *startOrder, r spec.Rights) error {
 	// limits may forbid by then.
 	shim.Env = []string{"GOSUP_RUN=" + l.Tag, "GODEBUG=asyncpreemptoff=1", "GOGC=off"}
 	shim.Files = append(slices.Clone(l.Files), int(write.Fd()), int(file.Fd()))
-	pid, tty, err := h.spawn(&shim, h.shim, nil)
+	c, err := h.spawn(&shim, h.shim, nil)
 	if err != nil {
 		read.Close()
 		return fmt.Errorf("exec %s, which sets limits and rights: %w", h.shim, err)
 	}
-	c := h.born(o, pid, tty)
 	c.preparing = true
+	h.born(o, c)
 	go h.listen(c.runKey, read)
 	return nil
 }

@@ -1,0 +1,199 @@
+package procman
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// cgroups gives each run a cgroup of its own where that can be done, see
+// cgroups(7) on version 2. Then no descendant can hide, whatever it does to its
+// session and environment, and cgroup.kill ends all at once, also those that
+// fork faster than anybody could signal them.
+//
+// A cgroup serves one run: since Linux 6.14 a child that is cloned into one
+// that has ever been killed is killed at birth.
+type cgroups struct {
+	root  string // folder of the runs' cgroups, "" if there are none
+	off   bool   // no more are made
+	path  string // the same as /proc/PID/cgroup tells it
+	warn  func(error)
+	last  uint64
+	runs  map[string]*child // by the name of the cgroup below root
+	stale []string          // cgroups of runs that are over, still with somebody in them
+}
+
+// makeCgroups makes the folder in which the runs of a supervisor get their
+// cgroups, below the cgroup that the daemon is in, and clears it of what an
+// earlier daemon has left. The error says why there can be none.
+func makeCgroups(supervisor string) (root string, err error) {
+	mount, below, err := cgroupMount("/proc")
+	if err != nil {
+		return "", err
+	}
+	root = filepath.Join(mount, below, "gosup."+supervisor)
+	if err := os.Mkdir(root, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
+		return "", fmt.Errorf("make a cgroup: %w", err)
+	}
+	if _, err := os.Stat(filepath.Join(root, "cgroup.kill")); err != nil {
+		_ = os.Remove(root)
+		return "", fmt.Errorf("kill by cgroup needs Linux 5.14: %w", err)
+	}
+	clearCgroups(root)
+	return root, nil
+}
+
+// clearCgroups removes the empty cgroups below root. The kernel refuses to
+// remove others.
+func clearCgroups(root string) {
+	entries, err := os.ReadDir(root)
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		if e.IsDir() {
+			_ = unix.Rmdir(filepath.Join(root, e.Name()))
+		}
+	}
+}
+
+// cgroupMount returns where the version 2 hierarchy is mounted and which
+// folder in there is the calling process's.
+func cgroupMount(proc string) (mount, below string, err error) {
+	own, err := os.ReadFile(proc + "/self/cgroup")
+	if err != nil {
+		return "", "", fmt.Errorf("find the cgroup of gosup: %w", err)
+	}
+	path := cgroupPath(string(own))
+	mounts, err := os.ReadFile(proc + "/self/mountinfo")
+	if err != nil || path == "" {
+		return "", "", errors.Join(errNoCgroups, err)
+	}
+	for line := range strings.Lines(string(mounts)) {
+		// 36 35 98:0 ROOT MOUNT OPTIONS [FIELDS] - TYPE SOURCE OPTIONS
+		head, tail, _ := strings.Cut(line, " - ")
+		fields := strings.Fields(head)
+		if !strings.HasPrefix(tail, "cgroup2 ") || len(fields) < 6 {
+			continue
+		}
+		rest, ok := strings.CutPrefix(path+"/", strings.TrimSuffix(fields[3], "/")+"/")
+		if ok && !strings.Contains(fields[4], `\`) { // an escaped blank: not a place for a cgroup
+			return fields[4], rest, nil
+		}
+	}
+	return "", "", errNoCgroups
+}
+
+var errNoCgroups = errors.New("no cgroup v2 is mounted")
+
+// cgroupPath returns the version 2 line of a /proc/PID/cgroup, "" if there is
+// none.
+func cgroupPath(text string) string {
+	for line := range strings.Lines(text) {
+		if path, ok := strings.CutPrefix(line, "0::"); ok {
+			return strings.TrimSuffix(path, "\n")
+		}
+	}
+	return ""
+}
+
+func (g *cgroups) open(opt handOptions) {
+	g.warn = opt.warn
+	g.runs = make(map[string]*child)
+	if opt.cgroups == "" {
+		return
+	}
+	own, err := os.ReadFile(opt.proc + "/self/cgroup")
+	if err != nil {
+		return
+	}
+	g.root = opt.cgroups
+	g.path = filepath.Join(cgroupPath(string(own)), filepath.Base(g.root))
+}
+
+func (g *cgroups) close() {
+	if g.root != "" {
+		clearCgroups(g.root)
+		_ = unix.Rmdir(g.root) // not if processes live on
+	}
+}
+
+// add makes a cgroup for a run and returns its name and an open descriptor of
+// it; "" and -1 if there is none.
+func (g *cgroups) add(tag string) (string, int) {
+	if g.root == "" || g.off {
+		return "", -1
+	}
+	_, name, _ := strings.Cut(tag, "/")
+	g.last++
+	name = strings.ReplaceAll(name, "/", ":") + "." + strconv.FormatUint(g.last, 10)
+	dir := g.root + "/" + name
+	if err := unix.Mkdir(dir, 0o755); err != nil {
+		g.fail(fmt.Errorf("make cgroup %s: %w", dir, err))
+		return "", -1
+	}
+	fd, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		_ = unix.Rmdir(dir)
+		return "", -1 // no descriptor: this run does without
+	}
+	return name, fd
+}
+
+// fail gives cgroups up for all later runs.
+func (g *cgroups) fail(err error) {
+	g.off = true
+	if g.warn != nil {
+		g.warn(fmt.Errorf("runs get no cgroup of their own: %w", err))
+	}
+}
+
+// intoCgroup makes a fork place the child in a cgroup.
+func intoCgroup(attr *syscall.SysProcAttr, fd int) { attr.UseCgroupFD, attr.CgroupFD = fd >= 0, fd }
+
+// cgroupRefused reports whether a fork may have failed because of its cgroup.
+func cgroupRefused(err error) bool {
+	errno, ok := err.(syscall.Errno)
+	return ok && slices.Contains([]syscall.Errno{
+		unix.EACCES, unix.EPERM, unix.EBUSY, unix.EOPNOTSUPP, unix.ENOSYS, unix.EINVAL, unix.ENOENT, unix.ENODEV, unix.EBADF}, errno)
+}
+
+// drop removes the cgroup of a run that is over, and those before it that were
+// not empty then.
+func (g *cgroups) drop(name string) {
+	if name == "" {
+		return
+	}
+	delete(g.runs, name)
+	g.stale = slices.DeleteFunc(append(g.stale, name), func(name string) bool {
+		return unix.Rmdir(g.root+"/"+name) != unix.EBUSY
+	})
+}
+
+// kill sends SIGKILL to all in a run's cgroup.
+func (g *cgroups) kill(name string) {
+	if name != "" {
+		_ = writeFile(g.root+"/"+name+"/cgroup.kill", "1")
+	}
+}
+
+// owner returns the run in whose cgroup, or in one below that, a process is.
+func (g *cgroups) owner(p *procfs, pid int) *child {
+	if len(g.runs) == 0 {
+		return nil
+	}
+	path := cgroupPath(string(p.readFile(p.path(pid, "/cgroup"))))
+	rest, ok := strings.CutPrefix(path, g.path+"/")
+	if !ok {
+		return nil
+	}
+	name, _, _ := strings.Cut(rest, "/")
+	return g.runs[name]
+}
