@@ -85,7 +85,10 @@ func asProblem(err error) *Problem {
 	var unknown *spec.UnknownError
 	if errors.As(err, &unknown) {
 		hint := "gosup ctl status -o name lists the names"
-		if len(unknown.Similar) > 0 {
+		switch {
+		case unknown.Kind != "":
+			hint = "gosup ctl breaker lists the names"
+		case len(unknown.Similar) > 0:
 			hint = "use the full name"
 		}
 		return problemf(CodeUnknownProcess, hint, "%s", unknown)

@@ -84,7 +84,7 @@ func (c clock) process(n *tree.Node) Process {
 		Restarts:      n.Restarts(c.now),
 		TotalRestarts: n.TotalRestarts,
 		NextStartAt:   c.time(n.NextStartAt),
-		Reason:        n.Reason,
+		Reason:        n.ReasonAt(c.now),
 		WaitingOn:     n.WaitingOn,
 		LastExit:      c.exit(n.LastExit),
 		Run:           n.Run,

@@ -207,6 +207,8 @@ func (e *explainer) causes(n *tree.Node, depth int) {
 			words += ", after running " + tree.Seconds(c.Exit.Ran.Round(time.Millisecond))
 		case tree.CauseBudget:
 			words = "its restart budget is spent: " + words
+		case tree.CauseBreaker:
+			words = "waits for " + c.Node // which explains itself
 		case tree.CauseRestart:
 			words += ", " + tree.Seconds(c.Delay) + " after the end"
 		}

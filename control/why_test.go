@@ -153,12 +153,12 @@ try why db
 ` + tail},
 		{"waiting for a breaker", []*tree.Node{
 			with(in(web, tree.StateWaiting, ""), func(n *tree.Node) {
-				n.WaitingOn, n.Cause = []string{"pg"}, &tree.Cause{Kind: tree.CauseBreaker, Node: "pg", Text: "its circuit breaker is open"}
+				n.WaitingOn, n.Cause = []string{"pg"}, &tree.Cause{Kind: tree.CauseBreaker, Node: "pg", Until: at(107)}
 			}),
 		}, &tree.Breaker{Name: "pg", State: policy.Open, Failures: 9, RetryAt: at(107), Reason: "tcp 127.0.0.1:5432: refused"}, `
 process web waiting at 1:35
   web: it is waiting at 1:35
-  web: waits for pg: its circuit breaker is open
+  web: waits for pg
     pg: its circuit breaker is open, next trial in 7s
     pg: tcp 127.0.0.1:5432: refused, 9 failures in a row
 restarts 0 of 5 within 60s of good running

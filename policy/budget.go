@@ -150,6 +150,18 @@ func (b *Budget) Grant(now Time, l Limit) bool {
 	return true
 }
 
+// Refund takes back the last restart that was granted, if one is remembered.
+func (b *Budget) Refund() {
+	k := len(b.grants)
+	if k == 0 {
+		return
+	}
+	b.streak = max(0, b.streak-1)
+	if b.grants[k-1].count--; b.grants[k-1].count == 0 {
+		b.grants = b.grants[:k-1]
+	}
+}
+
 // Forgets returns when the oldest remembered restart will be forgotten if the
 // clock runs on, and false if none is remembered or the clock stands still.
 func (b *Budget) Forgets(now Time, l Limit) (Time, bool) {

@@ -48,6 +48,9 @@ type World struct {
 	// Answer says what a probe finds and how long that takes; the fields that
 	// name the probe are filled in. nil: what the lives and Supply say.
 	Answer func(tree.Probe) (tree.Probed, time.Duration)
+	// Mute lets runs say nothing of themselves; what is fed in their name reaches
+	// the tree, even if they could not have said it.
+	Mute bool
 	// Supply says whether an external dependency answers. nil: it does.
 	Supply func(name string) bool
 	// Saw is told of every effect. It may call Post.

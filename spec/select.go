@@ -9,12 +9,16 @@ import (
 // UnknownError is the error of Select: a name that matches nothing.
 type UnknownError struct {
 	Name    string
+	Kind    string   // what it should have been the name of; "" for a process or group
 	Similar []string // several processes that a base name could mean; empty otherwise
 }
 
 func (e *UnknownError) Error() string {
 	if len(e.Similar) > 0 {
 		return fmt.Sprintf("%q is ambiguous: %s", e.Name, strings.Join(e.Similar, ", "))
+	}
+	if e.Kind != "" {
+		return fmt.Sprintf("no %s %q", e.Kind, e.Name)
 	}
 	return fmt.Sprintf("no process or group %q", e.Name)
 }

@@ -67,7 +67,7 @@ func (t *Tree) askedOf(n *node, e Asked) Result {
 	if r.Err == "" && e.Verb < AskSignal {
 		n.orders++
 		n.budget.Clear()
-		n.touched = true
+		n.payments, n.touched = nil, true
 	}
 	r.Order = n.orders
 	if r.Err == "" {
@@ -164,7 +164,7 @@ func (t *Tree) askedToStart(n *node, cause *Cause) bool {
 		return false
 	}
 	n.rest, n.cause = wanted, cause
-	n.notBefore, n.auto, n.busySince, n.undoAt = 0, false, 0, 0
+	n.notBefore, n.turnAt, n.auto, n.busySince, n.undoAt = 0, 0, false, 0, 0
 	// A delay of its group ends as well, once all that must go down is down.
 	for ; p != nil; p = t.above(p) {
 		p.notBefore = 0

@@ -17,7 +17,8 @@ type Cause struct {
 	Exit   Exit   // of CauseExit and what follows from one
 	Count  int    // restarts: this one's number, or how many were granted
 	Limit  policy.Limit
-	Delay  time.Duration // before the restart
+	Delay  time.Duration // before the restart, or how long it still takes
+	Until  Time          // when that is over, where it is known from the start; else 0
 	Before *Cause        // what led to it, if that says more
 }
 
@@ -46,11 +47,13 @@ const (
 	CauseHook                  // hook Text of the last run still runs
 	CauseBusy                  // the program's file is being written
 	CauseUnhealthy             // its health is bad: Text
-	CauseNotReady              // it was not ready within Delay
+	CauseNotReady              // it was not ready within Delay: Text, where that is known
 	CauseProbe                 // a result: Text
 	CauseDepends               // it depends on Node, which is not so far: Text
 	CauseDependency            // Node, which it depends on, restarts
-	CauseBreaker               // the breaker of Node is not closed: Text
+	CauseBreaker               // the breaker of Node is open until Until, or half open: Text
+	CauseBack                  // the breaker of Node has closed
+	CauseTurn                  // the breaker of Node has closed, and others start first
 	CauseEssential             // Node was essential and has ended for good
 )
 
@@ -89,7 +92,11 @@ func (c *Cause) String() string {
 	case CauseUnhealthy:
 		return "unhealthy: " + c.Text
 	case CauseNotReady:
-		return "not ready within " + Seconds(c.Delay)
+		words := "not ready within " + Seconds(c.Delay)
+		if c.Text != "" {
+			words += ": " + c.Text
+		}
+		return words
 	case CauseProbe:
 		return c.Text
 	case CauseDepends:
@@ -97,7 +104,18 @@ func (c *Cause) String() string {
 	case CauseDependency:
 		return c.after("restarted with " + c.Node + ", which it depends on")
 	case CauseBreaker:
-		return "waits for " + c.Node + ": " + c.Text
+		words := "waits for " + c.Node + ": its circuit breaker is half open"
+		if c.Until != 0 {
+			words = "waits for " + c.Node + ": its circuit breaker is open, next trial in " + roundSeconds(c.Delay)
+		}
+		if c.Text != "" {
+			words += " (" + c.Text + ")"
+		}
+		return words
+	case CauseBack:
+		return c.after("started again since " + c.Node + " is back")
+	case CauseTurn:
+		return "waits for its turn: the circuit breaker of " + c.Node + " has just closed"
 	case CauseEssential:
 		return c.after(c.Node + " is essential and has ended")
 	case CauseLeft:
@@ -156,6 +174,14 @@ func BudgetWords(l policy.Limit) string {
 		words += " of good running"
 	}
 	return words
+}
+
+// roundSeconds writes a duration that passes while it is read.
+func roundSeconds(d time.Duration) string {
+	if d > time.Second {
+		d = d.Round(time.Second)
+	}
+	return Seconds(d.Round(10 * time.Millisecond))
 }
 
 // Seconds writes a duration as people write limits: "60s", "1.5s", "250ms".

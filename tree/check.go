@@ -2,8 +2,6 @@ package tree
 
 import (
 	"fmt"
-
-	"gosup/policy"
 )
 
 // Check panics if the tree, between two Steps, contradicts itself. Tests and
@@ -114,10 +112,11 @@ func (t *Tree) checkProgress(n *node) {
 		if t.next > n.nextFrom {
 			t.broken(n, "starts at %d, Step is due only at %d", n.nextFrom, t.next)
 		}
-	case n.cut != 0:
-		if t.deps[n.cut-1].shown == policy.Closed {
-			t.broken(n, "is cut off by a breaker that is closed")
+	case n.turnAt > t.now:
+		if t.next > n.turnAt {
+			t.broken(n, "starts in turn at %d, Step is due only at %d", n.turnAt, t.next)
 		}
+	case t.cutOff(n) != 0:
 	case n.waitFor == t.missing(n) && n.waitFor != 0:
 	case n.queued:
 		if t.starting < t.settings.ParallelStarts {

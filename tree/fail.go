@@ -68,8 +68,12 @@ func (t *Tree) restartProcess(p, n *node, at Time, cause *Cause, least time.Dura
 		return
 	}
 	n.touched = true
-	if p.group.Restart != nil && !t.charge(p, cause, at) {
-		return
+	t.paid(n, n)
+	if p.group.Restart != nil {
+		if !t.charge(p, cause, at) {
+			return
+		}
+		t.paid(n, p)
 	}
 	delay := t.delay(r.Backoff, count, least)
 	n.notBefore, n.auto = at.Add(delay), true
@@ -96,6 +100,7 @@ func (t *Tree) restartGroup(p, n *node, b policy.Backoff, at Time, cause *Cause,
 	if !t.charge(p, cause, at) {
 		return
 	}
+	t.paid(n, p)
 	lo, hi := t.affected(p, n)
 	t.mark(p, n, lo, hi, cause)
 	t.postpone(p, at, t.delay(b, count, least), count, p.restart().Limit, cause)
@@ -109,6 +114,7 @@ func (t *Tree) escalate(p, n *node, at Time) {
 	if !t.charge(p, cause, at) {
 		return
 	}
+	t.paid(n, p)
 	t.mark(p, n, 0, int(p.end), cause)
 	t.postpone(p, at, t.delay(n.proc.Restart.Backoff, count, 0), count, p.restart().Limit, cause)
 }

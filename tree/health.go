@@ -2,6 +2,7 @@ package tree
 
 import (
 	"fmt"
+	"reflect"
 	"time"
 
 	"gosup/policy"
@@ -12,9 +13,12 @@ const (
 	// together is how far apart probes may be due that are sent at one time:
 	// what probing costs is the wake-ups.
 	together = 10 * time.Millisecond
-	// manyChecks is from how many checks on the first ones are spread out.
+	// manyChecks is from how many checks on the first probes are spread out.
 	manyChecks = 32
-	// hurriedProbe is the interval of checks that somebody waits for.
+	// golden, as a step on the circle of 2^64 points, spreads any number of
+	// points evenly: Knuth, The Art of Computer Programming, 6.4.
+	golden = 0x9e3779b97f4a7c15
+	// hurriedProbe is the longest interval of checks that somebody waits for.
 	hurriedProbe = 500 * time.Millisecond
 )
 
@@ -30,63 +34,92 @@ type checkup struct {
 	health  Health // what the thresholds make of the results
 	lastOK  bool   // the last result was healthy or degraded
 	passed  bool   // there was such a result
-	reason  string
-	due     Time // of the next probe, or of the heartbeat's timeout
+	reason  string // of health
+	last    string // what the last result said
+	due     Time   // of the next probe, or of the heartbeat's timeout
+	grid    Time   // of the next probe that is due by the interval
+	extra   bool   // the probe under way is none of those, see hurry
 	probing bool
-	stale   bool // the probe under way was sent under an older definition
+	stale   bool // the probe under way is of an earlier definition
+	acted   bool // what on_unhealthy says was done about the present failures
 	latency time.Duration
 	at      Time // of the last result; 0 for none
 }
 
 // watch begins the checks of a run that has become ready.
 func (t *Tree) watch(n *node) {
+	n.vigil = nil
 	if len(n.proc.Checks) == 0 {
 		return
 	}
-	v := &vigil{since: t.now, checks: make([]checkup, len(n.proc.Checks))}
-	for i := range v.checks {
-		c, spec := &v.checks[i], &n.proc.Checks[i]
-		c.health = HealthUnknown
-		switch {
-		case spec.Heartbeat != nil:
-			c.due = t.now.Add(max(spec.Heartbeat.Timeout, spec.StartPeriod))
-		case t.hurried(n):
-			c.due = t.now
-		default:
-			c.due = t.now.Add(t.firstProbe(spec.Interval))
-		}
+	n.shownHealth = HealthUnknown
+	n.vigil = &vigil{since: t.now, checks: make([]checkup, len(n.proc.Checks))}
+	for i := range n.vigil.checks {
+		n.vigil.checks[i] = t.firstCheck(n, i)
 	}
-	n.vigil = v
 }
 
-// rewatch begins the checks of a run anew, under a new definition. What is still
-// on its way was asked under the old one.
-func (t *Tree) rewatch(n *node) {
-	var old []checkup
-	if n.vigil != nil {
-		old = n.vigil.checks
+// firstCheck returns the state of check i of n before anything is known.
+func (t *Tree) firstCheck(n *node, i int) checkup {
+	c, s := checkup{health: HealthUnknown}, &n.proc.Checks[i]
+	if s.Heartbeat != nil {
+		c.due = t.now.Add(max(s.Heartbeat.Timeout, s.StartPeriod))
+		return c
 	}
-	n.vigil = nil
-	t.watch(n)
+	c.grid = t.now.Add(t.firstProbe(s.Interval))
+	c.due = c.grid
+	if t.hurried(n) {
+		c.due = t.now
+	}
+	return c
+}
+
+// rewatch goes on with the checks of a run under a new definition: those that
+// are the same keep what they know. The run is not touched.
+func (t *Tree) rewatch(n *node, old []spec.Check) {
 	if n.vigil == nil {
-		n.shownHealth, n.shownReason = HealthNone, ""
+		if n.ready {
+			t.watch(n)
+		}
 		return
 	}
+	before := n.vigil.checks
+	n.vigil.checks = make([]checkup, len(n.proc.Checks))
 	for i := range n.vigil.checks {
-		stale := i < len(old) && old[i].probing
-		n.vigil.checks[i].probing, n.vigil.checks[i].stale = stale, stale
+		c := &n.vigil.checks[i]
+		if i < len(old) && reflect.DeepEqual(old[i], n.proc.Checks[i]) {
+			*c = before[i]
+			continue
+		}
+		*c = t.firstCheck(n, i)
+		if i < len(before) {
+			c.probing, c.stale = before[i].probing, before[i].probing
+		}
+	}
+	if len(n.proc.Checks) == 0 {
+		n.vigil = nil
 	}
 	t.noteHealth(n)
 }
 
-// firstProbe returns how long after the start the first probe is: the interval,
-// but up to half of it earlier where there are many checks, so that what was
-// started together is not probed together for ever.
+// firstProbe returns how long after the start the first probe is: the interval.
+// Where there are many checks it is up to half an interval more or less, so that
+// what was started together is not probed together for ever.
 func (t *Tree) firstProbe(interval time.Duration) time.Duration {
 	if t.checks < manyChecks {
 		return interval
 	}
-	return interval - time.Duration(t.draw()%uint64(interval/2+1))
+	t.phase += golden
+	return interval/2 + time.Duration(float64(interval)*(float64(t.phase>>11)/(1<<53)))
+}
+
+// hurryProbe makes a check that has not passed yet be asked sooner than by its
+// interval where somebody waits for that. A failure says nothing then: a slow
+// starter has the time that its interval and threshold give it.
+func (t *Tree) hurryProbe(n *node, c *checkup) {
+	if soon := t.now.Add(hurriedProbe); !c.passed && c.due > soon && t.hurried(n) {
+		c.due = soon
+	}
 }
 
 // hurried reports whether a dependent waits for n to be healthy.
@@ -100,9 +133,9 @@ func (t *Tree) hurried(n *node) bool {
 	return false
 }
 
-// check sends the probes of n that are due and notices a heartbeat that has
-// stopped. It returns when to look again; policy.Never for not at all.
-func (t *Tree) check(n *node) Time {
+// check sends the probes of n that are due by then and notices a heartbeat that
+// has stopped. It returns when to look again; policy.Never for not at all.
+func (t *Tree) check(n *node, by Time) Time {
 	if n.vigil == nil || n.body != alive || !n.ready || n.parting() {
 		return policy.Never
 	}
@@ -112,12 +145,13 @@ func (t *Tree) check(n *node) Time {
 		if s.Heartbeat != nil {
 			if t.now >= c.due && c.due != policy.Never {
 				c.due = policy.Never
-				t.silent(n, i)
+				t.silent(n, i, "Heartbeat timeout")
 			}
 			next = min(next, c.due)
 			continue
 		}
-		if c.due <= t.now.Add(together) {
+		t.hurryProbe(n, c)
+		if c.due <= by {
 			t.probe(n, i)
 		}
 		next = min(next, c.due)
@@ -130,22 +164,19 @@ func (t *Tree) check(n *node) Time {
 // on: what was missed is not made up for, and nothing fires in a burst.
 func (t *Tree) probe(n *node, i int) {
 	c, s := &n.vigil.checks[i], &n.proc.Checks[i]
-	interval := s.Interval
-	if !c.passed && t.hurried(n) {
-		interval = min(interval, hurriedProbe)
+	extra := c.due < c.grid
+	missed := false
+	if !extra {
+		late := t.now.Sub(c.grid)
+		missed = late >= s.Interval
+		c.grid = c.grid.Add(s.Interval + max(0, late/s.Interval)*s.Interval)
 	}
-	late := t.now.Sub(c.due)
-	c.due = c.due.Add(interval)
-	if late >= interval {
-		c.due = c.due.Add(late / interval * interval)
-		if !t.hurried(n) {
-			return
-		}
-	}
-	if c.probing {
+	c.due = c.grid
+	t.hurryProbe(n, c)
+	if c.probing || missed {
 		return
 	}
-	c.probing = true
+	c.probing, c.extra = true, extra
 	t.do(Probe{Node: n.id, Run: n.run, Check: i, Probe: s.Probe, Timeout: s.Timeout})
 }
 
@@ -155,15 +186,12 @@ func (t *Tree) probed(n *node, e Probed) {
 		return
 	}
 	c, s := &n.vigil.checks[e.Check], &n.proc.Checks[e.Check]
-	stale := c.stale
+	stale := c.stale || !c.probing
 	c.probing, c.stale = false, false
-	if t.now < n.sickUntil {
-		e.Health, e.Reason = HealthBad, "made to fail by a person"
-	}
 	if stale || e.Health == HealthUnknown {
-		return // it says nothing about the process
+		return // it says nothing about the process as it is to be
 	}
-	c.latency, c.at = e.Latency, t.now
+	c.latency, c.at, n.touched = e.Latency, t.now, true
 	if e.Health == Healthy && s.DegradedLatency > 0 && e.Latency > s.DegradedLatency {
 		e.Health, e.Reason = Degraded, fmt.Sprintf("slow: %s", e.Latency.Round(time.Millisecond))
 	}
@@ -176,42 +204,48 @@ func (t *Tree) result(n *node, i int, h Health, reason string) {
 	if n.parting() || !n.ready {
 		return
 	}
+	if t.now < n.sickUntil {
+		h, reason = HealthBad, "made to fail by a person"
+	}
 	ok := h != HealthBad
-	if !ok && !c.passed && t.now.Sub(n.vigil.since) < s.StartPeriod {
+	n.touched = true
+	c.last = reason
+	if c.health == HealthUnknown {
 		c.reason = reason
+	}
+	if !ok && (c.extra || !c.passed && t.now.Sub(n.vigil.since) < s.StartPeriod) {
 		return
 	}
-	if c.lastOK != ok || c.reason != reason {
-		n.touched = true
+	c.lastOK = ok
+	if ok && !c.passed && s.Heartbeat == nil {
+		c.passed, c.due = true, c.grid
 	}
-	c.lastOK, c.reason = ok, reason
 	c.passed = c.passed || ok
 	up, down := c.streak.Add(s.Threshold, ok)
-	before := c.health
 	switch {
 	case up:
-		c.health = h
+		c.health, c.reason, c.acted = h, reason, false
 	case down:
-		c.health = HealthBad
+		c.health, c.reason = HealthBad, reason
 	}
 	t.noteHealth(n)
-	if down && before != HealthBad {
-		t.unhealthy(n, s.OnUnhealthy, reason)
+	if down {
+		t.unhealthy(n, i)
 	}
 }
 
 // silent is a heartbeat that was awaited and did not come: unhealthy at once,
 // whatever the threshold.
-func (t *Tree) silent(n *node, i int) {
+func (t *Tree) silent(n *node, i int, why string) {
 	c := &n.vigil.checks[i]
-	before := c.health
-	c.health, c.lastOK, c.reason = HealthBad, false, "Heartbeat timeout"
+	c.health, c.lastOK, c.reason = HealthBad, false, why
+	c.last = why
+	c.streak.Succeeded = 0
+	c.streak.Failed++
 	c.at = t.now
 	n.touched = true
 	t.noteHealth(n)
-	if before != HealthBad {
-		t.unhealthy(n, n.proc.Checks[i].OnUnhealthy, c.reason)
-	}
+	t.unhealthy(n, i)
 }
 
 // confess is a process that says itself that it is broken: its heartbeat counts
@@ -222,7 +256,7 @@ func (t *Tree) confess(n *node) {
 	}
 	for i := range n.proc.Checks {
 		if n.proc.Checks[i].Heartbeat != nil {
-			t.silent(n, i)
+			t.silent(n, i, "it says so itself")
 		}
 	}
 }
@@ -254,13 +288,37 @@ func (t *Tree) beat(n *node, requests, errors *uint64) {
 	}
 }
 
-// unhealthy does what on_unhealthy says.
-func (t *Tree) unhealthy(n *node, o spec.OnUnhealthy, reason string) {
+// unhealthy does what on_unhealthy says about check i of n, once for each row
+// of failures. A process that is cut off from what it requires is not restarted
+// for it: it goes on as it is until the breaker closes, see forgive.
+func (t *Tree) unhealthy(n *node, i int) {
+	c, o := &n.vigil.checks[i], n.proc.Checks[i].OnUnhealthy
+	if c.acted || o.Action == spec.UnhealthyRestart && t.cutOff(n) != 0 {
+		return
+	}
+	c.acted = true
 	switch o.Action {
 	case spec.UnhealthySignal:
 		t.do(Signal{Node: n.id, Run: n.run, Signal: o.Signal, Reach: spec.KillProcess})
 	case spec.UnhealthyRestart:
-		t.replace(n, Unhealthy, &Cause{Kind: CauseUnhealthy, Text: reason})
+		t.replace(n, Unhealthy, &Cause{Kind: CauseUnhealthy, Text: c.reason})
+	}
+}
+
+// forgive begins the count of failures anew for a run that had to do without
+// what it requires and can have it again: it is given the time to recover that
+// it takes to be found unhealthy.
+func (t *Tree) forgive(n *node) {
+	if n.vigil == nil {
+		return
+	}
+	n.touched = true
+	for i := range n.vigil.checks {
+		c, s := &n.vigil.checks[i], &n.proc.Checks[i]
+		c.streak.Failed = 0
+		if s.Heartbeat != nil && !c.acted {
+			c.due = t.now.Add(s.Heartbeat.Timeout)
+		}
 	}
 }
 
@@ -301,20 +359,22 @@ func (t *Tree) ceaseHealth(n *node, at Time) {
 	n.ailing, n.vigil, n.status = 0, nil, ""
 	n.frozen = false
 	n.requests, n.errors = 0, 0
-	n.readyAt, n.readyBy, n.probeAt, n.probing = 0, 0, 0, false
+	n.readyAt, n.readyBy, n.probeAt, n.probing, n.notReady = 0, 0, 0, false, ""
 	if len(n.proc.Checks) > 0 {
-		n.shownHealth, n.shownReason = HealthUnknown, ""
+		n.shownHealth = HealthUnknown
 	}
 }
 
 // noteHealth tells when the health of a process, over all its checks, is new.
 func (t *Tree) noteHealth(n *node) {
 	h, reason := n.healthNow()
-	if h == n.shownHealth && (h != Degraded || reason == n.shownReason) {
+	if h == n.shownHealth {
+		// A reason may hold a number that is never the same again: each one would
+		// push something else out of the history.
 		return
 	}
 	from := n.shownHealth
-	n.shownHealth, n.shownReason, n.touched = h, reason, true
+	n.shownHealth, n.touched = h, true
 	t.note(Note{Type: NoteHealth, Process: n.name, From: from.String(), To: h.String(),
 		Cause: &Cause{Kind: CauseProbe, Text: reason}, PID: n.pid})
 }
@@ -365,7 +425,7 @@ func (n *node) checkups() []Checkup {
 		out[i] = Checkup{Name: n.proc.Checks[i].Name, Health: HealthUnknown}
 		if n.vigil != nil {
 			c := &n.vigil.checks[i]
-			out[i].Health, out[i].Reason = c.health, c.reason
+			out[i].Health, out[i].Reason, out[i].Last = c.health, c.reason, c.last
 			out[i].At, out[i].Latency, out[i].Failed = c.at, c.latency, c.streak.Failed
 		}
 	}

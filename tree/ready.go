@@ -55,7 +55,7 @@ func (t *Tree) prepare(n *node) Time {
 		return policy.Never
 	case t.now >= n.readyBy:
 		n.readyBy = policy.Never
-		t.replace(n, NotStarted, &Cause{Kind: CauseNotReady, Delay: n.proc.Readiness.Timeout})
+		t.replace(n, NotStarted, &Cause{Kind: CauseNotReady, Delay: t.now.Sub(n.startedAt), Text: n.notReady})
 		return policy.Never
 	}
 	if t.now >= n.probeAt && !n.probing {
@@ -80,6 +80,7 @@ func (t *Tree) probedReady(n *node, e Probed) {
 		t.becomeReady(n)
 		return
 	}
+	n.notReady = e.Reason
 	n.probeGap = min(2*n.probeGap, lastReadyProbe)
 	n.probeAt = t.now.Add(n.probeGap)
 }

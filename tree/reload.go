@@ -2,7 +2,6 @@ package tree
 
 import (
 	"fmt"
-	"reflect"
 
 	"gosup/spec"
 )
@@ -26,6 +25,9 @@ func (t *Tree) reload(e Reloaded) {
 	t.reindex()
 	t.provide(e.Tree.Dependencies)
 	t.link()
+	for _, c := range r.rechecked {
+		t.rewatch(&t.nodes[t.index[c.node]], c.old)
+	}
 	for _, id := range r.afresh {
 		// One that was to start again may itself have been removed.
 		if i, ok := t.index[id]; ok && !t.nodes[i].removed {
@@ -54,6 +56,8 @@ type reloader struct {
 	cause  *Cause
 	afresh []NodeID // failed or over, and to run again since they changed
 
+	rechecked []recheck
+
 	added, changed, removed int
 }
 
@@ -70,6 +74,12 @@ func (r *reloader) lay(g *spec.Group, parent int32) {
 		r.nodes[len(r.nodes)-1].end = int32(len(r.nodes))
 	}
 	r.nodes[i].end = int32(len(r.nodes))
+}
+
+// recheck is a process that may have other checks than before.
+type recheck struct {
+	node NodeID
+	old  []spec.Check
 }
 
 func (r *reloader) groupNode(g *spec.Group, parent int32) node {
@@ -145,12 +155,8 @@ func (r *reloader) revive(n *node, parent int32) {
 // redefine gives a process its new definition, and a new run where it needs
 // one. That is no automatic restart.
 func (r *reloader) redefine(n *node, p *spec.Process) {
-	same := n.proc.SameRun(p)
-	checks := n.proc.Checks
+	same, checks := n.proc.SameRun(p), n.proc.Checks
 	n.proc, n.touched = p, true
-	if n.ready && !reflect.DeepEqual(checks, p.Checks) {
-		r.t.rewatch(n)
-	}
 	n.budget.Clear()
 	switch {
 	case n.rest == failed, n.rest == over && !same:
@@ -160,6 +166,9 @@ func (r *reloader) redefine(n *node, p *spec.Process) {
 		r.nodes[n.parent].cycling = true
 	case n.rest == wanted && n.body == absent && !same:
 		n.notBefore, n.auto, n.cause = 0, false, r.cause
+	}
+	if n.ready {
+		r.rechecked = append(r.rechecked, recheck{n.id, checks})
 	}
 	r.t.do(Changed{Node: n.id, Process: p})
 }

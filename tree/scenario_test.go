@@ -73,7 +73,7 @@ func play(t *testing.T, text string) string {
 	s := &scenario{t: t, lives: map[string]sim.Life{}, once: map[string][]sim.Life{}, findings: map[string]finding{}}
 	s.w = sim.NewWorld(parseTree(t, head), 1, start)
 	s.w.Live = s.live
-	s.w.Answer = s.answer
+	s.w.Answer, s.w.Mute = s.answer, true
 	s.w.Saw = s.saw
 	s.out.WriteString(head + "\n---\n")
 	var block []string // lines that belong to a command, begin with "|"
@@ -278,7 +278,7 @@ func (s *scenario) status(n *tree.Node) {
 	if n.NextStartAt > 0 {
 		next = "next start in " + n.NextStartAt.Sub(s.w.Now()).String()
 	}
-	s.line("%s %s", n.Name, join(n.State.String(), n.Reason, strings.Join(n.WaitingOn, ","), next, count))
+	s.line("%s %s", n.Name, join(n.State.String(), n.ReasonAt(s.w.Now()), strings.Join(n.WaitingOn, ","), next, count))
 }
 
 func (s *scenario) line(format string, args ...any) {

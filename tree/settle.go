@@ -66,6 +66,10 @@ func (t *Tree) outlive() {
 // fire does what is due of readiness and health. It comes before the passes,
 // which act on what it decides.
 func (t *Tree) fire() {
+	by := t.now
+	if t.now >= t.checksNext {
+		by = t.now.Add(together) // one is due: a few others go with it
+	}
 	t.checksNext = policy.Never
 	for i := range t.nodes {
 		n := &t.nodes[i]
@@ -73,7 +77,7 @@ func (t *Tree) fire() {
 			t.checksNext = min(t.checksNext, t.undone(n))
 		}
 		if n.body == alive {
-			t.checksNext = min(t.checksNext, t.prepare(n), t.check(n))
+			t.checksNext = min(t.checksNext, t.prepare(n), t.check(n, by))
 		}
 	}
 }
@@ -335,11 +339,18 @@ func (t *Tree) start(n *node, open bool, due Time, block int32) {
 	if n.step > 0 {
 		t.next = min(t.next, n.deadline)
 	}
-	waitFor, cut, queued := int32(0), int32(0), false
+	waitFor, queued := int32(0), false
+	if n.turnAt != 0 && (t.now >= n.turnAt || n.rest != wanted) {
+		n.turnAt, n.touched = 0, true
+	}
 	switch {
 	case n.rest != wanted, n.body == alive, n.body == spawning, n.body == preparing:
 	case t.cutOff(n) != 0:
-		cut = t.cutOff(n)
+		n.turnAt = 0
+	case n.turnAt != 0:
+		if !n.must {
+			t.next = min(t.next, n.turnAt)
+		}
 	case t.now < due:
 		nextFrom = due
 		if !n.must {
@@ -359,14 +370,14 @@ func (t *Tree) start(n *node, open bool, due Time, block int32) {
 	if n.nextFrom != nextFrom {
 		n.nextFrom, n.touched = nextFrom, true
 	}
-	t.wait(n, waitFor, cut, queued)
+	t.wait(n, waitFor, queued)
 }
 
 // wait notes whose turn comes before that of n, which dependency it is cut off
 // from, and whether it stands in the queue of starts; 0 and false for none.
-func (t *Tree) wait(n *node, block, cut int32, queued bool) {
-	if n.waitFor != block || n.cut != cut || n.queued != queued {
-		n.waitFor, n.cut, n.queued, n.touched = block, cut, queued, true
+func (t *Tree) wait(n *node, block int32, queued bool) {
+	if n.waitFor != block || n.queued != queued {
+		n.waitFor, n.queued, n.touched = block, queued, true
 	}
 }
 

@@ -27,7 +27,7 @@ func (t *Tree) state(n *node) State {
 		return StateStopped
 	case n.busySince != 0:
 		return StateStarting
-	case n.waitFor != 0, n.cut != 0, n.queued, n.body != absent && t.now >= n.notBefore:
+	case n.waitFor != 0, t.cutOff(n) != 0, n.turnAt != 0, n.queued, n.body != absent && t.now >= n.notBefore:
 		return StateWaiting
 	case n.auto, n.nextFrom > t.now:
 		return StateBackoff
@@ -56,8 +56,12 @@ func (t *Tree) groupState(p *node) State {
 // why returns what to tell people of the state of n.
 func (t *Tree) why(n *node) *Cause {
 	switch {
-	case n.shown == StateWaiting && n.cut != 0:
-		return t.cutCause(n)
+	case n.shown == StateWaiting && t.cutOff(n) != 0:
+		return t.breakerCause(t.cutOff(n) - 1)
+	case n.shown == StateWaiting && n.turnAt != 0:
+		return &Cause{Kind: CauseTurn, Node: n.turnOf}
+	case n.shown == StateStopping && n.rest == wanted && !t.shutdown && t.suspended(n):
+		return t.breakerCause(t.cutOff(n) - 1)
 	case n.shown == StateWaiting && n.queued:
 		return &Cause{Kind: CauseQueue, Count: t.settings.ParallelStarts}
 	case n.shown == StateWaiting && n.waitFor != 0:

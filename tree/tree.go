@@ -45,10 +45,11 @@ type Tree struct {
 	removed  bool // nodes without a definition wait for their end
 
 	deps            []supply
-	depsNext        Time // when a dependency is to be looked at again
-	checksNext      Time // when the readiness or health of a run is
-	breakersTouched bool // something that Breakers tells has changed
-	checks          int  // of all processes
+	depsNext        Time   // when a dependency is to be looked at again
+	checksNext      Time   // when the readiness or health of a run is
+	breakersTouched bool   // something that Breakers tells has changed
+	checks          int    // of all processes
+	phase           uint64 // of the last first probe, where they are spread
 }
 
 // rest is what was decided about a process that does not run, or should not.
@@ -113,14 +114,14 @@ type node struct {
 	// Health and readiness of the run.
 	vigil       *vigil // nil until it is ready, and without checks
 	shownHealth Health
-	shownReason string
 	ailing      Ending // why the run is being replaced; 0 if it is not
 	status      string // what it says it is doing
 	requests    uint64 // totals that came with heartbeats
 	errors      uint64
-	readyAt     Time // by its delay; 0 for none
-	readyBy     Time // else it has failed to start
-	probeAt     Time // of its next readiness probe
+	readyAt     Time   // by its delay; 0 for none
+	readyBy     Time   // else it has failed to start
+	notReady    string // what its last readiness probe said
+	probeAt     Time   // of its next readiness probe
 	probeGap    time.Duration
 	probing     bool
 
@@ -133,8 +134,10 @@ type node struct {
 	// What it depends on. Places in the tree: see link.
 	depends    []edge
 	dependents []edge
-	requires   []int32 // places in Tree.deps
-	cut        int32   // the dependency whose breaker keeps it down, plus 1; 0 for none
+	requires   []int32   // places in Tree.deps
+	payments   []payment // what its restarts have cost lately
+	turnAt     Time      // when it may start after a breaker has closed; 0 once it may
+	turnOf     string    // the dependency that it was
 
 	// Groups.
 	failed     bool

@@ -87,7 +87,8 @@ type Node struct {
 type Checkup struct {
 	Name    string
 	Health  Health
-	Reason  string        // of the last result that was not healthy
+	Reason  string        // of the health
+	Last    string        // what the last result said; "" for nothing but healthy
 	At      Time          // of the last result; 0 for none
 	Latency time.Duration // of it
 	Failed  int           // failures in a row
@@ -99,6 +100,18 @@ func (n *Node) Restarts(now Time) int {
 		return 0
 	}
 	return n.Budget.Count(now, n.Limit)
+}
+
+// ReasonAt returns the reason in words as it is at now: where something is
+// waited for that comes by itself, Reason says how long that took when the
+// node last changed.
+func (n *Node) ReasonAt(now Time) string {
+	if n.Cause == nil || n.Cause.Until == 0 {
+		return n.Reason
+	}
+	c := *n.Cause
+	c.Delay = max(0, c.Until.Sub(now))
+	return c.String()
 }
 
 // Uptime returns how long the current run has lasted at now; 0 if none.
