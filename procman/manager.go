@@ -61,6 +61,9 @@ type Manager struct {
 // orphans, and from now on the hand waits for every child of this process.
 func New(opt Options) *Manager {
 	m := newManager(opt, newClock())
+	if err := adoptOrphans(); err != nil {
+		m.log.Warn("orphans go elsewhere: what a process leaves behind outlives it", "err", err)
+	}
 	outfitter := newOutfitter(m)
 	m.crew = outfitter
 	m.tasks = newTasks()
