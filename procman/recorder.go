@@ -40,15 +40,15 @@ type recorder struct {
 	pending map[string][]tree.Crash // not yet written, by process; at most keptCrashes each
 	dirty   bool
 	lost    bool // it was said that nothing can be written
-	ended   bool
 
-	wake chan struct{}
-	done chan struct{}
+	wake chan struct{} // buffered by one
+	over chan struct{} // closed by close
+	done chan struct{} // closed when all is written after that
 }
 
 func newRecorder(stateDir string, log *slog.Logger) *recorder {
 	r := &recorder{log: log, pending: map[string][]tree.Crash{},
-		wake: make(chan struct{}, 1), done: make(chan struct{})}
+		wake: make(chan struct{}, 1), over: make(chan struct{}), done: make(chan struct{})}
 	if stateDir != "" {
 		r.dir = filepath.Join(stateDir, "crashes")
 	}
@@ -62,10 +62,6 @@ func (r *recorder) add(c tree.Crash) {
 	r.pending[c.Process] = last(append(r.pending[c.Process], c))
 	r.dirty = true
 	r.mu.Unlock()
-	r.ring()
-}
-
-func (r *recorder) ring() {
 	select {
 	case r.wake <- struct{}{}:
 	default:
@@ -74,39 +70,30 @@ func (r *recorder) ring() {
 
 // close writes what is left and ends the goroutine.
 func (r *recorder) close() {
-	r.mu.Lock()
-	r.ended = true
-	r.mu.Unlock()
-	r.ring()
+	close(r.over)
 	<-r.done
 }
 
 func (r *recorder) work() {
 	defer close(r.done)
 	for {
-		<-r.wake
-		ended := r.flush()
-		if ended {
+		select {
+		case <-r.wake:
+			r.flush()
+		case <-r.over:
+			r.flush()
 			return
 		}
-		select { // a pause, cut short by the end
+		select {
 		case <-time.After(recordPause):
-		case <-r.wake:
-			r.mu.Lock()
-			ended = r.ended
-			r.mu.Unlock()
-			if !ended {
-				<-time.After(recordPause)
-			}
-			r.ring()
+		case <-r.over:
 		}
 	}
 }
 
-// flush writes what is pending and reports whether the recorder is to end.
-func (r *recorder) flush() (ended bool) {
+// flush writes what is pending.
+func (r *recorder) flush() {
 	r.mu.Lock()
-	ended = r.ended
 	names := make([]string, 0, len(r.pending))
 	if r.dirty && r.dir != "" {
 		for name := range r.pending {
@@ -118,7 +105,6 @@ func (r *recorder) flush() (ended bool) {
 	for _, name := range names {
 		r.flushOne(name)
 	}
-	return ended
 }
 
 // flushOne writes what is pending of one process; what cannot be written stays.

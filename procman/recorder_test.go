@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"gosup/tree"
 )
@@ -32,6 +34,26 @@ func TestRecorderKeepsTheLast(t *testing.T) {
 	if got, err := m.Crashes("other"); err != nil || len(got) != 0 {
 		t.Errorf("of a process without crashes: got %v, %v", got, err)
 	}
+}
+
+// A shutdown does not wait for the pause between two rounds of writing.
+func TestRecorderEndsAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRecorder(t.TempDir(), slog.New(slog.DiscardHandler))
+		begin := time.Now()
+		for run := range 2 {
+			r.add(tree.Crash{Process: "web", Run: uint64(run)})
+			synctest.Wait() // the first is written, the second waits
+		}
+		r.close()
+		if took := time.Since(begin); took != 0 {
+			t.Errorf("closing took %v", took)
+		}
+		if got, err := r.read("web"); err != nil || len(got) != 2 {
+			t.Errorf("got %d records, %v, want 2", len(got), err)
+		}
+	})
 }
 
 func TestRecorderSetsCorruptFilesAside(t *testing.T) {
