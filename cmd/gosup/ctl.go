@@ -135,10 +135,11 @@ func (c *ctl) run(f func(ctx context.Context, client *control.Client, args []str
 	}
 }
 
-// coded gives an error of the API its exit code.
+// coded gives an error of the API its exit code, unless it has one.
 func coded(err error) error {
+	var known *exitError
 	var p *control.Problem
-	if !errors.As(err, &p) {
+	if errors.As(err, &known) || !errors.As(err, &p) {
 		return err
 	}
 	code := exitFailed
