@@ -9,7 +9,10 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 export CGO_ENABLED := 0
 
-.PHONY: help build run test bench ci install lint darwin fuzz clean
+SIM_TIME ?= 1m
+SIM_SEED ?= 0
+
+.PHONY: help build run test bench ci install lint darwin fuzz sim mutants clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +42,12 @@ darwin:
 
 fuzz: ## a short run of each fuzz target
 	scripts/fuzz.sh
+
+sim: ## live through random worlds for SIM_TIME (1m); with SIM_SEED=N through that one
+	$(GO) test ./sim -count=1 -run 'TestStorm$$' -v -timeout 0 -sim.time=$(SIM_TIME) -sim.seed=$(SIM_SEED)
+
+mutants: ## plant faults in the code that decides: the tests have to find each
+	$(GO) run ./scripts/mutants
 
 install: build ## install into PREFIX (/usr/local)
 	install -D -m 0755 $(BIN) $(DESTDIR)$(PREFIX)/bin/gosup

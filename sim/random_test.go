@@ -126,6 +126,9 @@ func randomCheck(d dice) spec.Check {
 		StartPeriod: pick(d, 0, 0, time.Second),
 		OnUnhealthy: pick(d, spec.OnUnhealthy{}, spec.OnUnhealthy{}, spec.OnUnhealthy{Action: spec.UnhealthyNone},
 			spec.OnUnhealthy{Action: spec.UnhealthySignal, Signal: sighup})}
+	if chance(d, 3) {
+		c.Timeout = c.Interval
+	}
 	if chance(d, 4) {
 		c.Heartbeat = &spec.Heartbeat{Timeout: pick(d, 30*ms, 3*time.Second)}
 		return c

@@ -454,10 +454,9 @@ func (t *Tree) judge(n *node, exit *Exit, cause *Cause) {
 	}
 }
 
-// mourn ends the daemon with code if n is essential and has ended for good:
-// not where its failure restarts its group, and it with the group.
+// mourn ends the daemon with code if n is essential and has ended for good.
 func (t *Tree) mourn(n *node, code int) {
-	if n.proc.Essential && (n.rest == over || n.rest == failed && !t.cycled(n)) {
+	if n.proc.Essential && (n.rest == over || n.rest == failed) {
 		t.end(code, Cause{Kind: CauseEssential, Node: n.name, Before: n.cause})
 	}
 }
