@@ -324,7 +324,7 @@ func (k *kin) sendTo(r relative, sigs []syscall.Signal) {
 		defer k.proc.reserve.fill()
 		fd, err = unix.PidfdOpen(r.pid, 0)
 	}
-	old := err == unix.ENOSYS // before Linux 5.3
+	old := err == unix.ENOSYS || err == unix.EPERM // before Linux 5.3, or forbidden by a seccomp filter
 	if err != nil && !old {
 		return
 	}

@@ -269,6 +269,29 @@ func TestOOMCounter(t *testing.T) {
 	}
 }
 
+// TestHandTellsAnOOMKill has the kernel kill for memory. It needs a memory
+// controller of its own.
+func TestHandTellsAnOOMKill(t *testing.T) {
+	dir := "/sys/fs/cgroup/memory/gosup-test-" + strconv.Itoa(os.Getpid())
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Skip(err)
+	}
+	t.Cleanup(func() { os.Remove(dir) })
+	if err := os.WriteFile(dir+"/memory.limit_in_bytes", []byte("16M"), 0); err != nil {
+		t.Skip(err)
+	}
+	r := newRig(t, handOptions{})
+	run := r.start(r.launch("eat", dir+"/cgroup.procs"))
+	e := r.exited(run)
+	if e.Exit.Signal != int(syscall.SIGKILL) || !e.Exit.OOM {
+		t.Errorf("got %+v, want an OOM kill", e.Exit)
+	}
+	run = r.start(r.shell("kill -KILL $$"))
+	if e := r.exited(run); e.Exit.Signal != int(syscall.SIGKILL) || e.Exit.OOM {
+		t.Errorf("got %+v, want a kill that is nobody's lack of memory", e.Exit)
+	}
+}
+
 // TestTag finds GOSUP_RUN wherever it stands in an environment.
 func TestTag(t *testing.T) {
 	t.Parallel()

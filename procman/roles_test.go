@@ -34,6 +34,7 @@ var roles = map[string]func(args []string){
 	"blocked":     playBlocked,
 	"init":        playInit,
 	"front":       playFront,
+	"eat":         playEat,
 }
 
 // playExit ends with the code of its first argument.
@@ -180,6 +181,19 @@ func playInit(args []string) {
 	}
 	fmt.Println("pid", os.Getpid())
 	playDaemon(args[1:])
+}
+
+// playEat enters a cgroup and takes 256 MiB of memory.
+func playEat(args []string) {
+	if err := os.WriteFile(args[0], []byte("0"), 0); err != nil {
+		fmt.Println(err)
+		return
+	}
+	memory := make([]byte, 256<<20)
+	for i := range memory {
+		memory[i] = 1
+	}
+	fmt.Println(memory[len(memory)-1])
 }
 
 // playFront says whether it has the terminal.

@@ -13,7 +13,6 @@ import (
 	"slices"
 	"strconv"
 	"syscall"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -352,11 +351,11 @@ func (s capState) set() error {
 // module or a strange kernel may have left open is looked at once more.
 func prove(u *spec.User, caps spec.Capabilities, want capState) error {
 	if u != nil {
-		var r, e, s, rg, eg, sg uint32
-		_, _, err1 := unix.RawSyscall(unix.SYS_GETRESUID, uintptr(unsafe.Pointer(&r)), uintptr(unsafe.Pointer(&e)), uintptr(unsafe.Pointer(&s)))
-		_, _, err2 := unix.RawSyscall(unix.SYS_GETRESGID, uintptr(unsafe.Pointer(&rg)), uintptr(unsafe.Pointer(&eg)), uintptr(unsafe.Pointer(&sg)))
-		if err1 != 0 || err2 != 0 || r != u.UID || e != u.UID || s != u.UID || rg != u.GID || eg != u.GID || sg != u.GID {
-			return fmt.Errorf("set user %d and group %d: got %d %d %d and %d %d %d: %w", u.UID, u.GID, r, e, s, rg, eg, sg, errUnproved)
+		r, e, s := unix.Getresuid()
+		rg, eg, sg := unix.Getresgid()
+		uid, gid := int(u.UID), int(u.GID)
+		if r != uid || e != uid || s != uid || rg != gid || eg != gid || sg != gid {
+			return fmt.Errorf("set user %d and group %d: got %d %d %d and %d %d %d: %w", uid, gid, r, e, s, rg, eg, sg, errUnproved)
 		}
 		groups, err := unix.Getgroups()
 		if err != nil {
