@@ -62,7 +62,7 @@ func parse() options {
 	flag.BoolVar(&o.quick, "quick", false, "little of everything: to see that it works")
 	flag.StringVar(&o.gosup, "gosup", "bin/gosup", "the gosup `binary`")
 	flag.StringVar(&o.gosupOutput, "gosup-output", "file", "logs.output of gosup where output is not what is measured: `file|none`")
-	flag.StringVar(&o.dir, "dir", "", "the `folder` for files (default a temporary one)")
+	flag.StringVar(&o.dir, "dir", "", "the `folder` for files of all tools (default one in memory, /dev/shm, where there is that: /run is in memory too)")
 	flag.StringVar(&o.jsonFile, "json", "", "write all results, samples too, to this `file`")
 	flag.StringVar(&o.md, "md", "", "write the table to this `file` (default stdout)")
 	flag.IntVar(&o.mebibytes, "log-mib", 512, "how much the log writers write, in `MiB`")
@@ -101,6 +101,12 @@ func run() error {
 	chosen, err := chooseJobs(o.jobs)
 	if err != nil {
 		return err
+	}
+	if o.dir == "" {
+		// What a file costs is the disk's matter, and the noisiest part of all.
+		if _, err := os.Stat("/dev/shm"); err == nil {
+			o.dir = "/dev/shm"
+		}
 	}
 	if b.dir, err = os.MkdirTemp(o.dir, "gosup-bench-"); err != nil {
 		return err
