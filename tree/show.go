@@ -78,7 +78,7 @@ func (t *Tree) why(n *node) *Cause {
 
 // show takes note of a new state of n, and of anything else that readers see.
 func (t *Tree) show(n *node) {
-	s := n.shown
+	var s State
 	if n.isGroup() {
 		s = t.groupState(n)
 	} else {

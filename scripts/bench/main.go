@@ -24,7 +24,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -333,17 +332,4 @@ func thousands(n int) string {
 		return strconv.Itoa(n)
 	}
 	return fmt.Sprintf("%d,%03d", n/1000, n%1000)
-}
-
-func names(procs []proc) []string {
-	var out []string
-	for _, p := range procs {
-		out = append(out, p.name)
-	}
-	return out
-}
-
-// under joins a path below the run's folder.
-func (b *bench) under(parts ...string) string {
-	return filepath.Join(append([]string{b.dir}, parts...)...)
 }
