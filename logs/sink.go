@@ -21,6 +21,7 @@ type Sink struct {
 	dropped   atomic.Uint64
 	rotations atomic.Uint64
 	run       atomic.Uint64
+	expected  atomic.Pointer[expectation] // nil while nothing is
 
 	cfgMu sync.Mutex // serialises Reconfigure and Close
 
@@ -299,6 +300,7 @@ func (s *Sink) Tail() []byte { return s.tail.bytes() }
 // Mark says that a new run begins; the tail is empty then.
 func (s *Sink) Mark(run uint64) {
 	s.run.Store(run)
+	s.expected.Store(nil)
 	s.tail.reset()
 }
 

@@ -39,6 +39,8 @@ type stream struct {
 	toCon   bool
 	con     spec.Format
 	conPart framer // of the console, where its format has lines
+
+	watched watcher // of what Sink.Expect waits for
 }
 
 // step passes on one chunk. It returns how much that was and whether it is
@@ -159,6 +161,11 @@ func (s *stream) deliver(k *kit, data []byte) (used int, err error) {
 	s.passed.Add(uint64(used))
 	data = data[:used]
 	s.sink.tail.add(data)
+	if e := s.sink.expected.Load(); e != nil {
+		if s.watched.look(e, data) {
+			s.sink.expected.CompareAndSwap(e, nil)
+		}
+	}
 	if s.toCon {
 		s.p.console.print(s, k, data, now)
 	}
