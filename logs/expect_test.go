@@ -24,7 +24,7 @@ func TestWatcher(t *testing.T) {
 		{"carriage return", "^ready$", []string{"ready\r\n"}, 0},
 		{"not over two lines", "re.*ady", []string{"re\nady\n"}, -1},
 		{"the beginning of a long line", "^xx", []string{long[:100], long}, 1},
-		{"not the rest of one", "late", []string{long, "late\n", "lat", "er\n"}, -1},
+		{"not the rest of one", "late$", []string{long, "late\n", "lat", "er\n"}, -1},
 		{"the line after a long one", "^ready$", []string{long + "yyy\nready\n"}, 0},
 		{"binary", "ready", []string{"\x00\xff ready \xfe\n"}, 0},
 		{"an empty line", "^$", []string{"x\n", "\n"}, 1},
