@@ -151,7 +151,8 @@ func (c *ctl) inflict(ctx context.Context, client *control.Client, name string, 
 	case "kill":
 		req.Signal = f.signal
 	case "stop":
-		req.TimeoutSeconds = (2 * time.Minute).Seconds()
+		// What undoes itself may do so before the stop is over.
+		req.NoWait = true
 	}
 	err := c.act(ctx, client, verb, req, formatTable)
 	if f.every > 0 && err != nil && codeOf(err) == exitFailed {
