@@ -102,11 +102,11 @@ const tempSuffix = ".compressing"
 // there is none. The file may get another number meanwhile, or be removed.
 func (c *compressor) one(f *logFile) (done bool, err error) {
 	f.mu.Lock()
-	if f.dir == nil || f.cfg.Compress == spec.CompressNone {
+	if f.dir == nil || f.cfg.compress == spec.CompressNone {
 		f.mu.Unlock()
 		return true, nil
 	}
-	method := f.cfg.Compress
+	method := f.cfg.compress
 	at, err := unix.FcntlInt(uintptr(f.dir.fd), unix.F_DUPFD_CLOEXEC, 3)
 	src := f.uncompressed()
 	f.mu.Unlock()
@@ -115,12 +115,12 @@ func (c *compressor) one(f *logFile) (done bool, err error) {
 	}
 	defer unix.Close(at)
 	if src == nil {
-		unlink(at, f.base+tempSuffix)
+		unlink(at, f.base()+tempSuffix)
 		return true, nil
 	}
 	defer src.Close()
 
-	temp := f.base + tempSuffix
+	temp := f.base() + tempSuffix
 	if err := unlink(at, temp); err != nil {
 		return true, err
 	}
@@ -146,11 +146,11 @@ func (c *compressor) one(f *logFile) (done bool, err error) {
 // uncompressed opens the newest rotated file that is not compressed; nil if
 // there is none. The caller holds mu.
 func (f *logFile) uncompressed() *os.File {
-	for _, g := range rotatedFiles(f.dir.fd, f.base, f.cfg.MaxFiles) {
+	for _, g := range rotatedFiles(f.dir.fd, f.base(), f.cfg.maxFiles) {
 		if g.suffix != "" {
 			continue
 		}
-		name := rotatedName(f.base, g.n, "")
+		name := rotatedName(f.base(), g.n, "")
 		fd, err := unix.Openat(f.dir.fd, name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 		if err != nil {
 			continue
@@ -221,8 +221,8 @@ func (f *logFile) replace(src *os.File, temp string, method spec.Compression) er
 	if f.dir == nil {
 		return errStopped
 	}
-	for _, g := range rotatedFiles(f.dir.fd, f.base, f.cfg.MaxFiles) {
-		name := rotatedName(f.base, g.n, "")
+	for _, g := range rotatedFiles(f.dir.fd, f.base(), f.cfg.maxFiles) {
+		name := rotatedName(f.base(), g.n, "")
 		if g.suffix != "" || unix.Fstatat(f.dir.fd, name, &at, unix.AT_SYMLINK_NOFOLLOW) != nil || at.Ino != st.Ino || at.Dev != st.Dev {
 			continue
 		}

@@ -90,11 +90,15 @@ func (c *console) print(s *stream, k *kit, data []byte, now time.Time) {
 		c.add(s, data)
 		return
 	}
-	var n cut
-	n, k.join = s.conPart.frame(k.out, k.join, data, math.MaxInt64, true, c.encoder(s, now))
-	k.out = n.out
-	s.conPart.commit(n)
-	c.add(s, n.out)
+	encoder := c.encoder(s, now)
+	for len(data) > 0 {
+		var n cut
+		n, k.join = s.conPart.frame(k.output(), k.join, data, math.MaxInt64, true, encoder)
+		k.out = n.out
+		s.conPart.commit(n)
+		c.add(s, n.out)
+		data = data[n.used:]
+	}
 }
 
 // flush queues a line that has no end yet.

@@ -3,6 +3,7 @@ package logs
 import (
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,12 +15,11 @@ import (
 // names cannot be made. Both ends are always held, since a FIFO without a
 // writer would report its end for ever.
 type fifo struct {
-	fd   int    // for reading, non-blocking
-	wfd  int    // an unnamed pipe's other end, blocking; else -1
-	path string // "" for an unnamed pipe
-	ino  uint64
-	made bool // by us, and not found from an earlier daemon
+	fd  int // for reading, non-blocking
+	wfd int // an unnamed pipe's other end, blocking; else -1
 }
+
+func (f *fifo) named() bool { return f.wfd < 0 }
 
 // makeFIFODir makes the folder that FIFOs live in. Nobody else needs to enter
 // it: who opens /dev/stdout again passes the file's own mode only.
@@ -46,16 +46,26 @@ func removeFIFODir(path string) { os.Remove(path) }
 // fifoPath is where the FIFO of a stream lives: a process's name may hold
 // slashes, the folder is flat.
 func fifoPath(dir, name, ext string) string {
-	return filepath.Join(dir, strings.NewReplacer("%", "%25", "/", "%2F").Replace(name)+ext)
+	flat := strings.NewReplacer("%", "%25", "/", "%2F").Replace(name)
+	if len(flat) > maxFlat {
+		h := fnv.New64a()
+		h.Write([]byte(name))
+		flat = fmt.Sprintf("%s-%x", flat[:maxFlat-17], h.Sum64())
+	}
+	return filepath.Join(dir, flat+ext)
 }
 
-// openFIFO opens a FIFO, making it if there is none, for the given owner.
-func openFIFO(path string, owner Owner) (*fifo, error) {
+// maxFlat is how long the name of a FIFO may be, without .out or .err.
+const maxFlat = unix.NAME_MAX - 4
+
+// openFIFO opens a FIFO, making it if there is none, and says what it is and
+// whether it was made.
+func openFIFO(path string) (f *fifo, ino uint64, made bool, err error) {
 	for range 3 {
 		err := unix.Mkfifo(path, 0o600)
-		made := err == nil
+		made = err == nil
 		if err != nil && err != unix.EEXIST {
-			return nil, &os.PathError{Op: "mkfifo", Path: path, Err: err}
+			return nil, 0, false, &os.PathError{Op: "mkfifo", Path: path, Err: err}
 		}
 		fd, err := unix.Open(path, unix.O_RDWR|unix.O_NONBLOCK|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 		if err == unix.ENOENT {
@@ -66,8 +76,7 @@ func openFIFO(path string, owner Owner) (*fifo, error) {
 			err = unix.Fstat(fd, &st)
 		}
 		if err == nil && st.Mode&unix.S_IFMT == unix.S_IFIFO {
-			f := &fifo{fd: fd, wfd: -1, path: path, ino: st.Ino, made: made}
-			return f, f.own(owner)
+			return &fifo{fd: fd, wfd: -1}, st.Ino, made, nil
 		}
 		if fd >= 0 {
 			unix.Close(fd)
@@ -75,14 +84,14 @@ func openFIFO(path string, owner Owner) (*fifo, error) {
 		// The folder is ours alone, so what is there is left over and no
 		// stranger's.
 		if err := os.Remove(path); err != nil {
-			return nil, err
+			return nil, 0, false, err
 		}
 	}
-	return nil, &os.PathError{Op: "open", Path: path, Err: os.ErrExist}
+	return nil, 0, false, &os.PathError{Op: "open", Path: path, Err: os.ErrExist}
 }
 
 // openPipe makes an unnamed pipe in place of a FIFO.
-func openPipe(owner Owner) (*fifo, error) {
+func openPipe() (*fifo, error) {
 	fds, err := newPipe()
 	if err != nil {
 		return nil, os.NewSyscallError("pipe", err)
@@ -92,9 +101,7 @@ func openPipe(owner Owner) (*fifo, error) {
 		unix.Close(fds[1])
 		return nil, os.NewSyscallError("fcntl", err)
 	}
-	f := &fifo{fd: fds[0], wfd: fds[1]}
-	f.own(owner) // for /dev/stdout only, so no reason to fail
-	return f, nil
+	return &fifo{fd: fds[0], wfd: fds[1]}, nil
 }
 
 // own gives the FIFO to the user that the process runs as.
@@ -116,19 +123,19 @@ func (f *fifo) own(owner Owner) error {
 	return os.NewSyscallError("fchown", unix.Fchown(f.fd, uid, gid))
 }
 
-// childFile opens the FIFO once more, blocking, for a child. The child gets
+// childFile opens the FIFO once more, by its name, blocking, for a child. The child gets
 // it for reading too: it then holds a reader itself, and neither SIGPIPE nor a
 // lost byte follows when the daemon dies.
-func (f *fifo) childFile() (*os.File, error) {
+func (f *fifo) childFile(name string) (*os.File, error) {
 	var mine, its unix.Stat_t
 	if err := unix.Fstat(f.fd, &mine); err != nil {
 		return nil, os.NewSyscallError("fstat", err)
 	}
 	paths := []string{fmt.Sprintf("/proc/self/fd/%d", f.fd), fmt.Sprintf("/dev/fd/%d", f.fd)}
-	if f.path != "" {
+	if f.named() {
 		// By its name first: /proc may be missing. By /proc where somebody
 		// has removed the name.
-		paths = append([]string{f.path}, paths...)
+		paths = append([]string{name}, paths...)
 	}
 	for _, path := range paths {
 		fd, err := unix.Open(path, unix.O_RDWR|unix.O_CLOEXEC|unix.O_NOCTTY, 0)
@@ -141,7 +148,7 @@ func (f *fifo) childFile() (*os.File, error) {
 		unix.Close(fd)
 	}
 	if f.wfd < 0 {
-		return nil, &os.PathError{Op: "open", Path: f.path, Err: os.ErrNotExist}
+		return nil, &os.PathError{Op: "open", Path: name, Err: os.ErrNotExist}
 	}
 	fd, err := unix.FcntlInt(uintptr(f.wfd), unix.F_DUPFD_CLOEXEC, 3)
 	if err != nil {
@@ -159,17 +166,10 @@ func (f *fifo) queued() int {
 	return n
 }
 
-// close closes the daemon's end and, if asked, removes the name.
-func (f *fifo) close(remove bool) error {
+// close closes the daemon's ends.
+func (f *fifo) close() {
 	unix.Close(f.fd)
 	if f.wfd >= 0 {
 		unix.Close(f.wfd)
 	}
-	if !remove || f.path == "" {
-		return nil
-	}
-	if err := os.Remove(f.path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,35 +22,44 @@ import (
 type logFile struct {
 	p    *Pump
 	path string
-	base string
 	refs int         // streams; guarded by Pump.filesMu
 	many atomic.Bool // several streams write here, so that their lines could mix
 
 	mu      sync.Mutex // guards what follows; held over disk I/O
-	owner   Owner
-	cfg     spec.Logs
+	owner   int        // the user that may own the file, beside root and us
+	cfg     rotation
 	dir     *dir
 	fd      int // -1 while it is not open
 	dev     uint64
 	ino     uint64
 	size    int64
-	start   int64     // where the last line begins, if mid; else size
-	mid     bool      // the file ends within a line
-	checked time.Time // when the path was last seen to lead here
-	moved   bool      // it does no more, or a reopening was asked for
-	seq     uint64    // number of the live file, 1 for the first that was opened
-	older   []uint64  // numbers of file.1, file.2, …, as far as they were live here
-	gone    uint64    // the highest number of a file that was removed
-	rolls   int       // how often files were given the next number
-	expired time.Time // when old files were last looked for
+	start   int64         // where the last line begins, if mid; else size
+	mid     bool          // the file ends within a line
+	checked time.Duration // when the path was last seen to lead here; this and the others since the pump began
+	moved   bool          // it does no more, or a reopening was asked for
+	seq     uint64        // number of the live file, 1 for the first that was opened
+	older   []uint64      // numbers of file.1, file.2, …, as far as they were live here
+	gone    uint64        // the highest number of a file that was removed
+	rolls   int           // how often files were given the next number
+	expired time.Duration // when old files were last looked for
 	index   indexer
 	readers map[*follower]struct{} // woken after each write
 
-	bad    error     // why nothing can be written; nil if it can
-	again  time.Time // when that is tried again
-	noRoll time.Time // rotation has failed and is not tried before this
-	lost   lost
-	skip   bool // the rest of a line of which the beginning was lost
+	bad    error         // why nothing can be written; nil if it can
+	again  time.Duration // when that is tried again
+	noRoll time.Duration // rotation has failed and is not tried before this
+	lost   *lost         // nil if nothing was
+	skip   bool          // the rest of a line of which the beginning was lost
+}
+
+// rotation is what of a configuration concerns a log file.
+type rotation struct {
+	maxSize  int64
+	maxFiles int
+	maxAge   time.Duration
+	format   spec.Format
+	compress spec.Compression
+	block    bool
 }
 
 // lost counts what was dropped and not yet told in the file.
@@ -57,6 +67,9 @@ type lost struct {
 	bytes, lines int64
 	err          error
 }
+
+// base is the file's name in its folder.
+func (f *logFile) base() string { return f.path[strings.LastIndexByte(f.path, '/')+1:] }
 
 // checkEvery is how often a path is looked at while it is being written to.
 const checkEvery = time.Second
@@ -71,7 +84,7 @@ func (p *Pump) acquireFile(path string, cfg spec.Logs, owner Owner) *logFile {
 	p.filesMu.Lock()
 	f := p.files[path]
 	if f == nil {
-		f = &logFile{p: p, path: path, base: filepath.Base(path), fd: -1}
+		f = &logFile{p: p, path: path, fd: -1}
 		p.files[path] = f
 	}
 	f.refs++
@@ -80,7 +93,8 @@ func (p *Pump) acquireFile(path string, cfg spec.Logs, owner Owner) *logFile {
 
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.cfg, f.owner = cfg, owner
+	f.cfg = rotation{cfg.MaxSizeBytes, cfg.MaxFiles, cfg.MaxAge, cfg.Format, cfg.Compress, cfg.BlockOnFull}
+	f.owner = owner.UID
 	if _, err := os.Lstat(path); f.fd < 0 && err == nil {
 		now := f.p.now()
 		if err := f.open(now); err != nil {
@@ -114,7 +128,7 @@ func (f *logFile) open(now time.Time) error {
 	if err != nil {
 		return err
 	}
-	fd, st, err := openLog(d.fd, f.base, f.owner, 0)
+	fd, st, err := openLog(d.fd, f.base(), f.owner, 0)
 	if err != nil {
 		f.p.releaseDir(d)
 		return &os.PathError{Op: "open log", Path: f.path, Err: err}
@@ -131,7 +145,7 @@ func (f *logFile) adopt(d *dir, fd int, st *unix.Stat_t, now time.Time) {
 	f.seq++
 	f.index = indexer{}
 	f.moved = false
-	f.checked = now
+	f.checked = f.p.since(now)
 	f.resize(st.Size)
 	f.wake(false)
 }
@@ -164,7 +178,7 @@ func (f *logFile) reopen() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.moved = true
-	f.again = time.Time{}
+	f.again = 0
 	if f.mid && f.fd >= 0 {
 		return
 	}
@@ -181,7 +195,7 @@ func (f *logFile) reopen() {
 func (f *logFile) append(s *stream, k *kit, data []byte, now time.Time) (int, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.bad != nil && now.Before(f.again) && !f.blocks(f.bad) {
+	if f.bad != nil && f.p.since(now) < f.again && !f.blocks(f.bad) {
 		return f.drop(s, k, data, now), nil
 	}
 	if err := f.ready(now); err != nil {
@@ -218,8 +232,8 @@ func (f *logFile) next(s *stream, k *kit, data []byte, now time.Time) cut {
 		switch {
 		case f.moved:
 			room = 0 // only the line that was begun; see ready
-		case f.cfg.MaxSizeBytes > 0 && !now.Before(f.noRoll):
-			room = f.cfg.MaxSizeBytes - f.size
+		case f.cfg.maxSize > 0 && f.p.since(now) >= f.noRoll:
+			room = f.cfg.maxSize - f.size
 		}
 		c := f.encode(s, k, data, room, f.size == 0 || f.moved, now)
 		if c.used > 0 {
@@ -229,7 +243,7 @@ func (f *logFile) next(s *stream, k *kit, data []byte, now time.Time) cut {
 			// The old file stays open and usable: a missed rotation beats
 			// a lost line.
 			f.p.log.Warn("log not rotated", "file", f.path, "err", err)
-			f.noRoll = now.Add(10 * retryDelay)
+			f.noRoll = f.p.since(now) + 10*retryDelay
 			continue
 		}
 		s.sink.rotations.Add(1)
@@ -249,7 +263,7 @@ func (f *logFile) encode(s *stream, k *kit, data []byte, room int64, must bool, 
 		return cut{out: data[:n], used: n}
 	}
 	var c cut
-	c, k.join = s.part.frame(k.out, k.join, data, room, must, s.encoder(s.format, now))
+	c, k.join = s.part.frame(k.output(), k.join, data, room, must, s.encoder(s.format, now))
 	k.out, c.framed = c.out, true
 	return c
 }
@@ -301,13 +315,13 @@ func (f *logFile) ready(now time.Time) error {
 	if st.Size != f.size {
 		f.resize(st.Size) // somebody truncated it or wrote to it
 	}
-	if now.Sub(f.checked) >= checkEvery || now.Before(f.checked) {
-		f.checked = now
+	if at := f.p.since(now); at-f.checked >= checkEvery {
+		f.checked = at
 		var at unix.Stat_t
 		if err := unix.Lstat(f.path, &at); err != nil || at.Ino != f.ino || uint64(at.Dev) != f.dev {
 			f.moved = true
 		}
-		if now.Sub(f.expired) >= time.Hour {
+		if f.p.since(now)-f.expired >= time.Hour {
 			f.expire(now)
 		}
 	}
@@ -338,8 +352,8 @@ func (f *logFile) write(out []byte, now time.Time) error {
 		return nil
 	}
 	f.bad = nil
-	if f.cfg.Format == spec.FormatRaw {
-		f.index.note(f.dir, f.base, f.size, now)
+	if f.cfg.format == spec.FormatRaw {
+		f.index.note(f.dir, f.base(), f.size, now)
 	}
 	if i := bytes.LastIndexByte(out, '\n'); i >= 0 {
 		f.start = f.size + int64(i) + 1
@@ -363,7 +377,7 @@ func (f *logFile) undo() {
 
 // blocks reports whether, for this error, the process is to wait.
 func (f *logFile) blocks(err error) bool {
-	return f.cfg.BlockOnFull && (errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT))
+	return f.cfg.block && (errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT))
 }
 
 // fail takes note that the file cannot be written, and logs it once.
@@ -372,7 +386,7 @@ func (f *logFile) fail(err error, now time.Time) {
 		f.p.log.Warn("log not written", "file", f.path, "err", err, "then", map[bool]string{true: "the process waits", false: "its output is dropped"}[f.blocks(err)])
 	}
 	f.bad = err
-	f.again = now.Add(retryDelay)
+	f.again = f.p.since(now) + retryDelay
 }
 
 // refuse treats a chunk that cannot be written.
@@ -415,6 +429,9 @@ func (f *logFile) miss(s *stream, data []byte) {
 var newline = []byte{'\n'}
 
 func (f *logFile) missed(s *stream, bytes, lines int64) {
+	if f.lost == nil {
+		f.lost = &lost{}
+	}
 	f.lost.bytes += bytes
 	f.lost.lines += lines
 	f.lost.err = f.bad
@@ -423,16 +440,16 @@ func (f *logFile) missed(s *stream, bytes, lines int64) {
 
 // tell writes into the file what was lost before, if anything was.
 func (f *logFile) tell(now time.Time) error {
-	if f.lost.bytes == 0 || f.fd < 0 {
+	if f.lost == nil || f.fd < 0 {
 		return nil
 	}
 	note := fmt.Sprintf("gosup: %d lines (%d bytes) of output are lost here: %v", f.lost.lines, f.lost.bytes, cause(f.lost.err))
 	var out []byte
-	switch f.cfg.Format {
+	switch f.cfg.format {
 	case spec.FormatText:
-		out = appendText(nil, stamp(now), "gosup", []byte(note), true)
+		out = textLines(now, "gosup")(nil, []byte(note), true)
 	case spec.FormatJSON:
-		out = appendJSON(nil, stamp(now), "", "gosup", []byte(note), true)
+		out = jsonLines(now, "", "gosup")(nil, []byte(note), true)
 	default:
 		if f.mid {
 			out = append(out, '\n')
@@ -443,7 +460,7 @@ func (f *logFile) tell(now time.Time) error {
 		return err
 	}
 	f.p.log.Info("log written again", "file", f.path, "lost_bytes", f.lost.bytes)
-	f.lost = lost{}
+	f.lost = nil
 	return nil
 }
 

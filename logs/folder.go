@@ -131,7 +131,7 @@ func enter(at int, name string, create bool) (fd int, target string, err error) 
 // 0640, and returns what it is. Only a regular file is accepted, with no other
 // name, of ours, of root or of the process's own user: with anything else that
 // user could have us write where it may not.
-func openLog(at int, name string, owner Owner, flags int) (int, *unix.Stat_t, error) {
+func openLog(at int, name string, owner int, flags int) (int, *unix.Stat_t, error) {
 	var st unix.Stat_t
 	err := unix.Fstatat(at, name, &st, unix.AT_SYMLINK_NOFOLLOW)
 	if err == nil {
@@ -158,7 +158,7 @@ func openLog(at int, name string, owner Owner, flags int) (int, *unix.Stat_t, er
 }
 
 // trusted says why a file is not to be written to, if so.
-func trusted(st *unix.Stat_t, owner Owner) error {
+func trusted(st *unix.Stat_t, owner int) error {
 	switch kind := st.Mode & unix.S_IFMT; {
 	case kind == unix.S_IFDIR:
 		return unix.EISDIR
@@ -168,7 +168,7 @@ func trusted(st *unix.Stat_t, owner Owner) error {
 		return fmt.Errorf("it is not a regular file")
 	case st.Nlink > 1:
 		return fmt.Errorf("it has %d names (hard links), so it may be somebody else's file", st.Nlink)
-	case st.Uid != 0 && int(st.Uid) != os.Geteuid() && int(st.Uid) != owner.UID:
+	case st.Uid != 0 && int(st.Uid) != os.Geteuid() && int(st.Uid) != owner:
 		return fmt.Errorf("it belongs to user %d", st.Uid)
 	}
 	return nil

@@ -207,14 +207,14 @@ func (t *fileTrack) next() (*os.File, error) {
 		}
 		t.seq = seq
 		for _, suffix := range suffixes {
-			f, err := openToRead(l.dir.fd, rotatedName(l.base, n+1, suffix))
+			f, err := openToRead(l.dir.fd, rotatedName(l.base(), n+1, suffix))
 			if !isGone(err) {
 				return f, err
 			}
 		}
 	}
 	t.seq = l.seq
-	f, err := openToRead(l.dir.fd, l.base)
+	f, err := openToRead(l.dir.fd, l.base())
 	if isGone(err) {
 		return nil, nil
 	}

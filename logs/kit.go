@@ -33,6 +33,20 @@ func (k *kit) room(n int) []byte {
 	return k.big[:n]
 }
 
+// output returns an empty buffer for formatted lines.
+func (k *kit) output() []byte {
+	if k.out == nil {
+		k.out = outs.Get().(*[maxOut]byte)[:]
+	}
+	return k.out[:0]
+}
+
+// maxOut is what outBytes and one more long line usually stay below.
+const maxOut = outBytes + 2*maxPiece
+
+// outs holds the output buffers that nobody uses.
+var outs = sync.Pool{New: func() any { return new([maxOut]byte) }}
+
 // bigs holds the big buffers that nobody uses; the garbage collector may have
 // them.
 var bigs = sync.Pool{New: func() any { return new([chunkBytes]byte) }}
@@ -61,9 +75,10 @@ func (p *kitPool) put(k *kit) {
 		bigs.Put((*[chunkBytes]byte)(k.big))
 		k.big = nil
 	}
-	if cap(k.out) > 4*smallBytes {
-		k.out = nil
+	if cap(k.out) == maxOut {
+		outs.Put((*[maxOut]byte)(k.out[:maxOut]))
 	}
+	k.out = nil
 	if k.broken {
 		k.close()
 		return

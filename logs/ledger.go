@@ -155,10 +155,15 @@ func (l *ledger) remove(dir string) {
 
 // account is one stream's entry. It is used by who reads the stream.
 type account struct {
-	l     *ledger
-	n     int
-	entry entry
-	dirty bool // the entry in the ledger is not what it is here
+	l         *ledger
+	fifo      uint64
+	was       *entry // what a killed daemon had begun, until recover
+	n         int32
+	partBytes int32
+	nextBytes int32
+	part      uint8
+	next      uint8
+	dirty     bool // to be settled
 }
 
 // account gives the entry of a FIFO; an empty one if the FIFO is fresh. It
@@ -179,15 +184,12 @@ func (l *ledger) account(fifo uint64, fresh bool) *account {
 		}
 		l.slots[fifo] = n
 	}
-	a := &account{l: l, n: n}
-	var b [entryBytes]byte
-	if _, err := l.file.ReadAt(b[:], int64(n)*entryBytes); err == nil && ok && !fresh {
-		a.entry.decode(b[:])
+	a := &account{l: l, fifo: fifo, n: int32(n)}
+	if ok && !fresh {
+		a.load()
+		return a
 	}
-	if a.entry.fifo != fifo || a.entry.part > 1 || a.entry.next > 1 || a.entry.partBytes > maxPiece || a.entry.nextBytes > maxPiece {
-		a.entry = entry{fifo: fifo}
-	}
-	if !a.write() {
+	if !a.write(entry{}) {
 		// Without a word in the ledger nothing can be found again.
 		delete(l.slots, fifo)
 		l.free = append(l.free, n)
@@ -196,20 +198,42 @@ func (l *ledger) account(fifo uint64, fresh bool) *account {
 	return a
 }
 
-// close gives the entry up.
-func (a *account) close() {
-	l, fifo := a.l, a.entry.fifo
-	a.entry = entry{}
-	a.write()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	delete(l.slots, fifo)
-	l.free = append(l.free, a.n)
+// load takes over what an earlier daemon has left, if it makes sense.
+func (a *account) load() {
+	var b [entryBytes]byte
+	var e entry
+	if _, err := a.l.file.ReadAt(b[:], int64(a.n)*entryBytes); err != nil {
+		return
+	}
+	e.decode(b[:])
+	if e.fifo != a.fifo || e.part > 1 || e.next > 1 || e.partBytes > maxPiece || e.nextBytes > maxPiece {
+		return
+	}
+	a.part, a.partBytes = uint8(e.part), int32(e.partBytes)
+	a.next, a.nextBytes = uint8(e.next), int32(e.nextBytes)
+	if e.pending != 0 {
+		a.was = &e
+	}
 }
 
-func (a *account) write() bool {
+// close gives the entry up.
+func (a *account) close() {
+	l := a.l
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.slots, a.fifo)
+	l.free = append(l.free, int(a.n))
+	a.fifo, a.partBytes, a.nextBytes = 0, 0, 0
+	a.write(entry{})
+}
+
+// write writes the entry, with what e says is under way.
+func (a *account) write(e entry) bool {
+	e.fifo = a.fifo
+	e.part, e.partBytes = uint64(a.part), uint64(a.partBytes)
+	e.next, e.nextBytes = uint64(a.next), uint64(a.nextBytes)
 	var b [entryBytes]byte
-	a.entry.encode(&b)
+	e.encode(&b)
 	_, err := a.l.file.WriteAt(b[:], int64(a.n)*entryBytes)
 	return err == nil
 }
@@ -217,36 +241,34 @@ func (a *account) write() bool {
 // intend notes that in becomes out at the end of a file, and that head and
 // keep together are then the beginning of a line.
 func (a *account) intend(f *logFile, in, out, head, keep []byte) {
-	e := &a.entry
-	e.pending = 1
-	e.dev, e.ino, e.offset = f.dev, f.ino, uint64(f.size)
-	e.outBytes, e.outSum = uint64(len(out)), sum(out)
-	e.inBytes, e.inSum = uint64(len(in)), sum(in)
 	a.keep(head, keep)
-	a.write()
+	a.write(entry{
+		pending: 1, dev: f.dev, ino: f.ino, offset: uint64(f.size),
+		outBytes: uint64(len(out)), outSum: sum(out),
+		inBytes: uint64(len(in)), inSum: sum(in),
+	})
 }
 
 // keep saves the beginning of a line where it does not touch the one that is
 // saved there.
 func (a *account) keep(head, keep []byte) {
-	e := &a.entry
-	e.next, e.nextBytes = 1-e.part, uint64(len(head)+len(keep))
 	a.dirty = true
-	if e.nextBytes == 0 {
+	a.next, a.nextBytes = 1-a.part, int32(len(head)+len(keep))
+	if a.nextBytes == 0 {
 		return
 	}
-	at := a.place(e.next)
+	at := a.place(a.next)
 	_, err := a.l.file.WriteAt(head, at)
 	if err == nil {
 		_, err = a.l.file.WriteAt(keep, at+int64(len(head)))
 	}
 	if err != nil {
-		e.nextBytes = 0 // it is in memory, and lost if the daemon is killed
+		a.nextBytes = 0 // it is in memory, and lost if the daemon is killed
 	}
 }
 
 // place is where one of the two beginnings of lines is.
-func (a *account) place(which uint64) int64 {
+func (a *account) place(which uint8) int64 {
 	return partsAt + (int64(a.n)*2+int64(which))*maxPiece
 }
 
@@ -255,26 +277,25 @@ func (a *account) settle() {
 	if !a.dirty {
 		return
 	}
-	a.entry.pending = 0
-	a.entry.part, a.entry.partBytes = a.entry.next, a.entry.nextBytes
-	a.write()
 	a.dirty = false
+	a.part, a.partBytes = a.next, a.nextBytes
+	a.write(entry{})
 }
 
 // cancel notes that it is not done.
 func (a *account) cancel() {
-	a.entry.pending = 0
-	a.write()
 	a.dirty = false
+	a.next, a.nextBytes = a.part, a.partBytes
+	a.write(entry{})
 }
 
 // saved returns the beginning of a line that was saved.
 func (a *account) saved() []byte {
-	if a.entry.partBytes == 0 {
+	if a.partBytes == 0 {
 		return nil
 	}
-	b := make([]byte, a.entry.partBytes)
-	if _, err := a.l.file.ReadAt(b, a.place(a.entry.part)); err != nil {
+	b := make([]byte, a.partBytes)
+	if _, err := a.l.file.ReadAt(b, a.place(a.part)); err != nil {
 		return nil
 	}
 	return b
@@ -302,8 +323,9 @@ func (s *stream) recover() {
 	if a == nil {
 		return
 	}
-	if e := a.entry; e.pending != 0 {
-		if e.outBytes > 0 && (s.file == nil || !s.file.has(e)) {
+	if e := a.was; e != nil {
+		a.was = nil
+		if e.outBytes > 0 && (s.file == nil || !s.file.has(*e)) {
 			a.cancel()
 		} else {
 			s.discardTwice(e.inBytes, e.inSum)

@@ -37,8 +37,12 @@ func (c *cut) head(f *framer) []byte {
 // false unless it is the line's last), in some format.
 type put func(out, body []byte, last bool) []byte
 
-// frame encodes the lines of a chunk until the output would exceed room bytes.
-// With must, there is at least one, however long. out and join are buffers.
+// outBytes is how much output is gathered before it is written.
+const outBytes = 384 << 10
+
+// frame encodes the lines of a chunk until the output is outBytes long or would
+// exceed room. With must, there is at least one line, however long. out and
+// join are buffers.
 func (f *framer) frame(out, join, data []byte, room int64, must bool, put put) (cut, []byte) {
 	c := cut{out: out[:0]}
 	head := f.part
@@ -67,6 +71,9 @@ func (f *framer) frame(out, join, data []byte, room int64, must bool, put put) (
 		}
 		head = nil
 		c.used += used
+		if len(c.out) >= outBytes {
+			return c, join
+		}
 	}
 }
 

@@ -47,6 +47,7 @@ func child(job []string) {
 		}
 		os.Stdout.Write(b.Bytes())
 	case "flood":
+		io.Copy(io.Discard, os.Stdin) // until all may begin
 		mib, _ := strconv.ParseFloat(job[1], 64)
 		line := append(bytes.Repeat([]byte{'x'}, 99), '\n')
 		block := bytes.Repeat(line, 656)[:64<<10]
@@ -147,7 +148,7 @@ func (w *world) start() {
 	if err != nil {
 		w.Fatal(err)
 	}
-	p.now = w.clock.now
+	p.now, p.start = w.clock.now, w.clock.now()
 	w.Pump = p
 	w.Cleanup(func() { p.Close() })
 }

@@ -34,13 +34,15 @@ type Pump struct {
 	kits       kitPool
 	console    *console
 	compressor *compressor
-	done       chan struct{}    // closed when the pump is
+	done       chan struct{} // closed when the pump is
+	start      time.Time
 	now        func() time.Time // the wall clock, but for tests
 
 	waiting atomic.Int32 // workers that wait for something to read
 	working atomic.Int32 // workers in all
 	workers sync.WaitGroup
 	relief  *time.Timer // starts another worker when all are stuck
+	freeing atomic.Bool // the blocks of a removed file are being freed
 	plain   atomic.Bool // tee(2) does not work here: read(2) alone
 
 	openMu sync.Mutex // serialises Open, Reopen and Close
@@ -90,6 +92,7 @@ func NewPump(opt Options) (*Pump, error) {
 	p := &Pump{
 		opt: opt, log: log, poll: poll,
 		fifoDir: filepath.Join(opt.RuntimeDir, "fifo"),
+		start:   time.Now(),
 		now:     time.Now,
 		done:    make(chan struct{}),
 		sinks:   map[string]*Sink{},
@@ -250,6 +253,10 @@ func (p *Pump) resumeStalled() {
 		s.resume()
 	}
 }
+
+// since is a time as what has passed since the pump began: monotonic, and a
+// third as long as a time.Time.
+func (p *Pump) since(now time.Time) time.Duration { return now.Sub(p.start) }
 
 func (p *Pump) isStalled(s *stream) bool {
 	p.mu.Lock()

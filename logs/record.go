@@ -33,7 +33,7 @@ func (r *Record) AppendJSON(out []byte) []byte {
 	if !r.Time.IsZero() {
 		at = stamp(r.Time)
 	}
-	return appendJSON(out, at, r.Process, r.Stream, r.Line, !r.Partial)
+	return appendBody(appendHead(out, at, r.Process, r.Stream), r.Line, !r.Partial)
 }
 
 // Query says what is to be read.
@@ -139,7 +139,7 @@ func cutStamp(b []byte) (t time.Time, rest []byte, ok bool) {
 	return t, b[len(stampLayout):], true
 }
 
-// json decodes a line of the JSON format, in exactly the form that appendJSON
+// json decodes a line of the JSON format, in exactly the form that jsonLines
 // gives it.
 func (d *decoder) json(r *Record) {
 	b, ok := bytes.CutPrefix(r.Line, []byte(`{"time":"`))

@@ -27,7 +27,8 @@ type Sink struct {
 
 	mu     sync.Mutex // guards what follows; never held over disk I/O
 	owner  Owner
-	cfg    spec.Logs
+	output spec.Output
+	split  bool    // a run gets two FIFOs
 	out    *stream // nil until a FIFO was needed
 	err    *stream // nil until stderr needed one of its own
 	closed bool
@@ -56,10 +57,10 @@ func separate(cfg spec.Logs) bool { return cfg.StderrFile != "" && cfg.StderrFil
 func (s *Sink) open(cfg spec.Logs) error {
 	needOut, needErr := streams(cfg)
 	var err error
-	if s.out, err = s.stream("stdout", ".out", needOut); err != nil {
+	if s.out, err = s.stream("stdout", needOut); err != nil {
 		return err
 	}
-	if s.err, err = s.stream("stderr", ".err", needErr); err != nil {
+	if s.err, err = s.stream("stderr", needErr); err != nil {
 		s.Close(true)
 		return err
 	}
@@ -71,30 +72,31 @@ func (s *Sink) open(cfg spec.Logs) error {
 }
 
 // stream opens a FIFO; where it is not needed, only if it is there.
-func (s *Sink) stream(name, ext string, need bool) (*stream, error) {
-	path := fifoPath(s.p.fifoDir, s.name, ext)
+func (s *Sink) stream(name string, need bool) (*stream, error) {
+	st := &stream{p: s.p, sink: s, name: name}
+	path := st.path()
 	if !need {
-		var st unix.Stat_t
-		if unix.Lstat(path, &st) != nil {
+		var at unix.Stat_t
+		if unix.Lstat(path, &at) != nil {
 			return nil, nil
 		}
 	}
-	s.mu.Lock()
-	owner := s.owner
-	s.mu.Unlock()
-	f, err := openFIFO(path, owner)
-	if err != nil && f == nil {
+	f, ino, made, err := openFIFO(path)
+	if err != nil {
 		s.p.withoutFIFO(err)
-		if f, err = openPipe(owner); err != nil {
+		if f, err = openPipe(); err != nil {
 			return nil, err
 		}
 	}
-	if err != nil {
+	st.fifo = *f
+	s.mu.Lock()
+	owner := s.owner
+	s.mu.Unlock()
+	if err := st.own(owner); err != nil {
 		s.p.log.Warn("the process cannot open its own output again", "process", s.name, "err", err)
 	}
-	st := &stream{p: s.p, sink: s, fifo: f, name: name}
-	if s.p.ledger != nil && f.path != "" && canTee {
-		st.account = s.p.ledger.account(f.ino, f.made)
+	if s.p.ledger != nil && st.named() && canTee {
+		st.account = s.p.ledger.account(ino, made)
 	}
 	return st, nil
 }
@@ -136,17 +138,18 @@ func (s *Sink) Reconfigure(cfg spec.Logs) error {
 	needOut, needErr := streams(cfg)
 	var err error
 	if out == nil && needOut {
-		if out, err = s.stream("stdout", ".out", true); err != nil {
+		if out, err = s.stream("stdout", true); err != nil {
 			return err
 		}
 	}
 	if errs == nil && needErr {
-		if errs, err = s.stream("stderr", ".err", true); err != nil {
+		if errs, err = s.stream("stderr", true); err != nil {
 			return err
 		}
 	}
 	s.mu.Lock()
-	s.cfg, s.out, s.err = cfg, out, errs
+	s.output, s.split = cfg.Output, needErr
+	s.out, s.err = out, errs
 	s.mu.Unlock()
 	s.route(out, cfg, cfg.File)
 	s.route(errs, cfg, stderrPath(cfg))
@@ -222,17 +225,17 @@ func (s *Sink) ChildFiles() (stdout, stderr *os.File, err error) {
 	if s.closed {
 		return nil, nil, fmt.Errorf("output of %s: %w", s.name, os.ErrClosed)
 	}
-	switch s.cfg.Output {
+	switch s.output {
 	case spec.OutputNone:
 		f, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 		return f, f, err
 	case spec.OutputInherit:
 		return pair(dup(s.p.opt.Stdout))(dup(s.p.opt.Stderr))
 	}
-	if _, needErr := streams(s.cfg); needErr {
-		return pair(s.out.childFile())(s.err.childFile())
+	if s.split {
+		return pair(s.out.childFile(s.out.path()))(s.err.childFile(s.err.path()))
 	}
-	f, err := s.out.childFile()
+	f, err := s.out.childFile(s.out.path())
 	return f, f, err
 }
 

@@ -2,6 +2,7 @@ package logs
 
 import (
 	"errors"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,7 +20,7 @@ var errStalled = errors.New("stalled")
 type stream struct {
 	p    *Pump
 	sink *Sink
-	*fifo
+	fifo
 	name string // "stdout" or "stderr"
 
 	passed atomic.Uint64 // bytes taken out of the FIFO
@@ -275,20 +276,34 @@ func (s *stream) end(remove bool) error {
 	if s.account != nil && remove {
 		s.account.close()
 	}
-	return s.fifo.close(remove)
+	s.fifo.close()
+	if !remove || !s.named() {
+		return nil
+	}
+	if err := os.Remove(s.path()); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// path is where the FIFO is.
+func (s *stream) path() string { return fifoPath(s.p.fifoDir, s.sink.name, fifoSuffix(s.name)) }
+
+// fifoSuffix is behind the name of a stream's FIFO.
+func fifoSuffix(stream string) string {
+	if stream == "stderr" {
+		return ".err"
+	}
+	return ".out"
 }
 
 // encoder returns how lines look in a file of the given format.
 func (s *stream) encoder(format spec.Format, now time.Time) put {
 	switch format {
 	case spec.FormatText:
-		at := stamp(now)
-		return func(out, body []byte, last bool) []byte { return appendText(out, at, s.name, body, last) }
+		return textLines(now, s.name)
 	case spec.FormatJSON:
-		at := stamp(now)
-		return func(out, body []byte, last bool) []byte {
-			return appendJSON(out, at, s.sink.name, s.name, body, last)
-		}
+		return jsonLines(now, s.sink.name, s.name)
 	}
 	return appendRaw
 }
