@@ -17,6 +17,7 @@ import (
 type fifo struct {
 	fd  int // for reading, non-blocking
 	wfd int // an unnamed pipe's other end, blocking; else -1
+	ino uint64
 }
 
 func (f *fifo) named() bool { return f.wfd < 0 }
@@ -58,14 +59,14 @@ func fifoPath(dir, name, ext string) string {
 // maxFlat is how long the name of a FIFO may be, without .out or .err.
 const maxFlat = unix.NAME_MAX - 4
 
-// openFIFO opens a FIFO, making it if there is none, and says what it is and
+// openFIFO opens a FIFO for an owner, making it if there is none, and says
 // whether it was made.
-func openFIFO(path string) (f *fifo, ino uint64, made bool, err error) {
+func openFIFO(path string, owner Owner) (f *fifo, made bool, err error) {
 	for range 3 {
 		err := unix.Mkfifo(path, 0o600)
 		made = err == nil
 		if err != nil && err != unix.EEXIST {
-			return nil, 0, false, &os.PathError{Op: "mkfifo", Path: path, Err: err}
+			return nil, false, &os.PathError{Op: "mkfifo", Path: path, Err: err}
 		}
 		fd, err := unix.Open(path, unix.O_RDWR|unix.O_NONBLOCK|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 		if err == unix.ENOENT {
@@ -76,7 +77,7 @@ func openFIFO(path string) (f *fifo, ino uint64, made bool, err error) {
 			err = unix.Fstat(fd, &st)
 		}
 		if err == nil && st.Mode&unix.S_IFMT == unix.S_IFIFO {
-			return &fifo{fd: fd, wfd: -1}, st.Ino, made, nil
+			return &fifo{fd: fd, wfd: -1, ino: st.Ino}, made, own(fd, &st, owner)
 		}
 		if fd >= 0 {
 			unix.Close(fd)
@@ -84,14 +85,14 @@ func openFIFO(path string) (f *fifo, ino uint64, made bool, err error) {
 		// The folder is ours alone, so what is there is left over and no
 		// stranger's.
 		if err := os.Remove(path); err != nil {
-			return nil, 0, false, err
+			return nil, false, err
 		}
 	}
-	return nil, 0, false, &os.PathError{Op: "open", Path: path, Err: os.ErrExist}
+	return nil, false, &os.PathError{Op: "open", Path: path, Err: os.ErrExist}
 }
 
 // openPipe makes an unnamed pipe in place of a FIFO.
-func openPipe() (*fifo, error) {
+func openPipe(owner Owner) (*fifo, error) {
 	fds, err := newPipe()
 	if err != nil {
 		return nil, os.NewSyscallError("pipe", err)
@@ -101,7 +102,13 @@ func openPipe() (*fifo, error) {
 		unix.Close(fds[1])
 		return nil, os.NewSyscallError("fcntl", err)
 	}
-	return &fifo{fd: fds[0], wfd: fds[1]}, nil
+	f := &fifo{fd: fds[0], wfd: fds[1]}
+	var st unix.Stat_t
+	if unix.Fstat(f.fd, &st) == nil {
+		f.ino = st.Ino
+		own(f.fd, &st, owner) // for /dev/stdout only, so no reason to fail
+	}
+	return f, nil
 }
 
 // own gives the FIFO to the user that the process runs as.
@@ -110,6 +117,11 @@ func (f *fifo) own(owner Owner) error {
 	if err := unix.Fstat(f.fd, &st); err != nil {
 		return os.NewSyscallError("fstat", err)
 	}
+	return own(f.fd, &st, owner)
+}
+
+// own gives an open file to a user, if it is not theirs and we can.
+func own(fd int, st *unix.Stat_t, owner Owner) error {
 	uid, gid := owner.UID, owner.GID
 	if uid == int(st.Uid) {
 		uid = -1
@@ -120,34 +132,22 @@ func (f *fifo) own(owner Owner) error {
 	if uid < 0 && gid < 0 || os.Geteuid() != 0 {
 		return nil
 	}
-	return os.NewSyscallError("fchown", unix.Fchown(f.fd, uid, gid))
+	return os.NewSyscallError("fchown", unix.Fchown(fd, uid, gid))
 }
 
 // childFile opens the FIFO once more, by its name, blocking, for a child. The child gets
 // it for reading too: it then holds a reader itself, and neither SIGPIPE nor a
 // lost byte follows when the daemon dies.
 func (f *fifo) childFile(name string) (*os.File, error) {
-	var mine, its unix.Stat_t
-	if err := unix.Fstat(f.fd, &mine); err != nil {
-		return nil, os.NewSyscallError("fstat", err)
+	// By its name first, since /proc may be missing; by /proc where somebody
+	// has removed the name, and for a pipe, which has none.
+	if fd := f.again(name); f.named() && fd >= 0 {
+		return os.NewFile(uintptr(fd), "output"), nil
 	}
-	paths := []string{fmt.Sprintf("/proc/self/fd/%d", f.fd), fmt.Sprintf("/dev/fd/%d", f.fd)}
+	if fd := f.again(fmt.Sprintf("/dev/fd/%d", f.fd)); fd >= 0 {
+		return os.NewFile(uintptr(fd), "output"), nil
+	}
 	if f.named() {
-		// By its name first: /proc may be missing. By /proc where somebody
-		// has removed the name.
-		paths = append([]string{name}, paths...)
-	}
-	for _, path := range paths {
-		fd, err := unix.Open(path, unix.O_RDWR|unix.O_CLOEXEC|unix.O_NOCTTY, 0)
-		if err != nil {
-			continue
-		}
-		if unix.Fstat(fd, &its) == nil && its.Ino == mine.Ino && its.Dev == mine.Dev {
-			return os.NewFile(uintptr(fd), "output"), nil
-		}
-		unix.Close(fd)
-	}
-	if f.wfd < 0 {
 		return nil, &os.PathError{Op: "open", Path: name, Err: os.ErrNotExist}
 	}
 	fd, err := unix.FcntlInt(uintptr(f.wfd), unix.F_DUPFD_CLOEXEC, 3)
@@ -155,6 +155,20 @@ func (f *fifo) childFile(name string) (*os.File, error) {
 		return nil, os.NewSyscallError("dup", err)
 	}
 	return os.NewFile(uintptr(fd), "output"), nil
+}
+
+// again opens the FIFO by a name; -1 if that is not possible or leads elsewhere.
+func (f *fifo) again(name string) int {
+	fd, err := unix.Open(name, unix.O_RDWR|unix.O_CLOEXEC|unix.O_NOCTTY, 0)
+	if err != nil {
+		return -1
+	}
+	var st unix.Stat_t
+	if unix.Fstat(fd, &st) != nil || st.Ino != f.ino || st.Mode&unix.S_IFMT != unix.S_IFIFO {
+		unix.Close(fd)
+		return -1
+	}
+	return fd
 }
 
 // queued is how many bytes wait to be read.

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -15,7 +16,8 @@ import (
 type dir struct {
 	path string
 	fd   int
-	refs int // guarded by Pump.filesMu
+	refs int           // this and what follows is guarded by Pump.filesMu
+	seen time.Duration // when the path was last seen to lead here
 }
 
 // acquireDir opens a folder, making it if need be, or shares it if it is open
@@ -23,9 +25,15 @@ type dir struct {
 func (p *Pump) acquireDir(path string) (*dir, error) {
 	p.filesMu.Lock()
 	defer p.filesMu.Unlock()
+	now := p.since(p.now())
 	if d := p.dirs[path]; d != nil {
-		var open, now unix.Stat_t
-		if unix.Fstat(d.fd, &open) == nil && unix.Stat(path, &now) == nil && open.Ino == now.Ino && open.Dev == now.Dev {
+		var open, at unix.Stat_t
+		if now-d.seen < checkEvery/10 {
+			d.refs++
+			return d, nil
+		}
+		if unix.Fstat(d.fd, &open) == nil && unix.Stat(path, &at) == nil && open.Ino == at.Ino && open.Dev == at.Dev {
+			d.seen = now
 			d.refs++
 			return d, nil
 		}
@@ -34,7 +42,7 @@ func (p *Pump) acquireDir(path string) (*dir, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &dir{path: path, fd: fd, refs: 1}
+	d := &dir{path: path, fd: fd, refs: 1, seen: now}
 	p.dirs[path] = d
 	return d, nil
 }

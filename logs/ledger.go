@@ -35,6 +35,8 @@ import (
 // mapping would kill the daemon where the disk is full.
 type ledger struct {
 	file *os.File
+	// found says that there were FIFOs when it was opened.
+	found bool
 
 	mu    sync.Mutex
 	slots map[uint64]int // by the FIFO's inode
@@ -103,7 +105,8 @@ func openLedger(dir string) (*ledger, error) {
 			alive[st.Ino] = true
 		}
 	}
-	if len(alive) > 0 {
+	l.found = len(alive) > 0
+	if l.found {
 		err = l.load(alive)
 	} else {
 		err = l.file.Truncate(0)
@@ -172,12 +175,13 @@ func (l *ledger) account(fifo uint64, fresh bool) *account {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	n, ok := l.slots[fifo]
+	used := true
 	if !ok {
 		switch {
 		case len(l.free) > 0:
 			n, l.free = l.free[len(l.free)-1], l.free[:len(l.free)-1]
 		case l.count < maxEntries:
-			n = l.count
+			n, used = l.count, false
 			l.count++
 		default:
 			return nil
@@ -189,7 +193,7 @@ func (l *ledger) account(fifo uint64, fresh bool) *account {
 		a.load()
 		return a
 	}
-	if !a.write(entry{}) {
+	if used && !a.write(entry{}) {
 		// Without a word in the ledger nothing can be found again.
 		delete(l.slots, fifo)
 		l.free = append(l.free, n)

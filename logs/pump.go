@@ -29,7 +29,8 @@ type Pump struct {
 	opt        Options
 	log        *slog.Logger
 	fifoDir    string
-	ledger     *ledger // nil where there is none
+	ledger     *ledger     // nil where there is none
+	fresh      atomic.Bool // no FIFO was left by an earlier daemon or a closed sink
 	poll       *poller
 	kits       kitPool
 	console    *console
@@ -108,6 +109,7 @@ func NewPump(opt Options) (*Pump, error) {
 	} else if p.ledger, err = openLedger(p.fifoDir); err != nil {
 		p.log.Warn("no ledger, a line may be torn if the daemon is killed", "err", err)
 	}
+	p.fresh.Store(p.ledger != nil && !p.ledger.found)
 	p.retry = time.AfterFunc(time.Hour, p.resumeStalled)
 	p.retry.Stop()
 	p.relief = time.AfterFunc(time.Hour, p.relieve)

@@ -75,28 +75,31 @@ func (s *Sink) open(cfg spec.Logs) error {
 func (s *Sink) stream(name string, need bool) (*stream, error) {
 	st := &stream{p: s.p, sink: s, name: name}
 	path := st.path()
+	if !need && s.p.fresh.Load() {
+		return nil, nil
+	}
 	if !need {
 		var at unix.Stat_t
 		if unix.Lstat(path, &at) != nil {
 			return nil, nil
 		}
 	}
-	f, ino, made, err := openFIFO(path)
-	if err != nil {
+	s.mu.Lock()
+	owner := s.owner
+	s.mu.Unlock()
+	f, made, err := openFIFO(path, owner)
+	if f == nil {
 		s.p.withoutFIFO(err)
-		if f, err = openPipe(); err != nil {
+		if f, err = openPipe(owner); err != nil {
 			return nil, err
 		}
 	}
 	st.fifo = *f
-	s.mu.Lock()
-	owner := s.owner
-	s.mu.Unlock()
-	if err := st.own(owner); err != nil {
+	if err != nil {
 		s.p.log.Warn("the process cannot open its own output again", "process", s.name, "err", err)
 	}
 	if s.p.ledger != nil && st.named() && canTee {
-		st.account = s.p.ledger.account(ino, made)
+		st.account = s.p.ledger.account(st.ino, made)
 	}
 	return st, nil
 }

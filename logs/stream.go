@@ -277,6 +277,9 @@ func (s *stream) end(remove bool) error {
 		s.account.close()
 	}
 	s.fifo.close()
+	if !remove {
+		s.p.fresh.Store(false)
+	}
 	if !remove || !s.named() {
 		return nil
 	}
