@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -168,6 +169,24 @@ func TestFileBecomesAFolder(t *testing.T) {
 	want := "gosup: 1 lines (5 bytes) of output are lost here: is a directory\ntwo\n"
 	if got := w.read(w.path("web")); got != want {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestLogFolderThatCannotBeUsed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	var said bytes.Buffer
+	w.log = slog.New(slog.NewTextHandler(&said, nil))
+	if err := os.WriteFile(filepath.Dir(w.path("web")), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := w.open("web", w.config("web"))
+	if got := said.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "not a directory") {
+		t.Errorf("said %q, want one line before anything is written", got)
+	}
+	w.run(s, "both 1")
+	if got := s.Stats().Dropped; got == 0 {
+		t.Error("nothing was dropped")
 	}
 }
 

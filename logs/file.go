@@ -95,13 +95,39 @@ func (p *Pump) acquireFile(path string, cfg spec.Logs, owner Owner) *logFile {
 	defer f.mu.Unlock()
 	f.cfg = rotation{cfg.MaxSizeBytes, cfg.MaxFiles, cfg.MaxAge, cfg.Format, cfg.Compress, cfg.BlockOnFull}
 	f.owner = owner.UID
-	if _, err := os.Lstat(path); f.fd < 0 && err == nil {
-		now := f.p.now()
-		if err := f.open(now); err != nil {
-			f.fail(err, now)
-		}
+	if f.fd >= 0 {
+		return f
+	}
+	now := p.now()
+	var st unix.Stat_t
+	err := unix.Lstat(path, &st)
+	if err == nil {
+		err = f.open(now)
+	} else {
+		err = f.checkDir()
+	}
+	if err != nil {
+		f.fail(err, now)
 	}
 	return f
+}
+
+// checkDir says now what would later keep the file from being made. It makes
+// the folder.
+func (f *logFile) checkDir() error {
+	path := filepath.Dir(f.path)
+	if unix.Access(path, unix.W_OK|unix.X_OK) == nil {
+		return nil
+	}
+	d, err := f.p.acquireDir(path)
+	if err != nil {
+		return err
+	}
+	f.p.releaseDir(d)
+	if err := unix.Access(path, unix.W_OK|unix.X_OK); err != nil {
+		return &os.PathError{Op: "write to folder", Path: path, Err: err}
+	}
+	return nil
 }
 
 // releaseFile gives a log file back.
@@ -179,8 +205,8 @@ func (f *logFile) reopen() {
 	defer f.mu.Unlock()
 	f.moved = true
 	f.again = 0
-	if f.mid && f.fd >= 0 {
-		return
+	if f.fd < 0 || f.mid {
+		return // when there is something to write
 	}
 	now := f.p.now()
 	f.close()
