@@ -76,7 +76,7 @@ var faults = []fault{
 
 	{"probes of one check overlap", "tree/health.go", "\tif c.probing {\n\t\treturn\n\t}\n", ""},
 	{"a failing check is good standing", "tree/health.go", "if !n.vigil.checks[i].lastOK {", "if i < 0 {"},
-	{"the start period is not observed", "tree/health.go", "!ok && !c.passed && t.now.Sub(n.vigil.since) < s.StartPeriod", "false"},
+	{"the start period is not observed", "tree/health.go", "!c.passed && t.now.Sub(n.vigil.since) < s.StartPeriod", "false"},
 	{"a dependent does not wait", "tree/depend.go", "if !t.nodes[d.node].satisfied(d.condition) {", "if false {"},
 	{"a stop is told while something is left", "tree/show.go", "(n.planned || n.rest == stopped || t.shutdown && n.rest == wanted)", "(n.planned)"},
 }
