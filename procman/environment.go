@@ -4,12 +4,15 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 
+	"gosup/logs"
 	"gosup/spec"
 	"gosup/tree"
 )
@@ -72,6 +75,9 @@ func (v environment) of(p *spec.Process, e tree.Start, tag, stateDir string) []s
 	} else if v.path != "" {
 		env = append(env, v.path)
 	}
+	if u := p.Rights.User; u != nil {
+		env = append(env, userVariables(u)...)
+	}
 	env = append(env, p.Env...)
 	_, instance, _ := strings.Cut(p.Name, "@")
 	env = append(env,
@@ -86,6 +92,18 @@ func (v environment) of(p *spec.Process, e tree.Start, tag, stateDir string) []s
 	return env
 }
 
+// userVariables tells a process who it is, as login(1) does.
+func userVariables(u *spec.User) (vars []string) {
+	for _, v := range [...]struct{ name, value string }{
+		{"HOME", u.Home}, {"USER", u.Name}, {"LOGNAME", u.Name}, {"SHELL", u.Shell},
+	} {
+		if v.value != "" {
+			vars = append(vars, v.name+"="+v.value)
+		}
+	}
+	return vars
+}
+
 // stateDir makes the folder that a process keeps its state in, and returns it.
 // Where it cannot be made, the process runs without: "".
 func (o *outfitter) stateDir(p *spec.Process) string {
@@ -94,7 +112,7 @@ func (o *outfitter) stateDir(p *spec.Process) string {
 		return ""
 	}
 	dir := filepath.Join(root, "processes", filepath.FromSlash(p.Name))
-	if err := makePrivate(dir); err != nil {
+	if err := makePrivate(dir, p.Rights.User); err != nil {
 		if !o.noState {
 			o.noState = true
 			o.m.log.Warn("no state folder: processes run without STATE_DIRECTORY", slog.Any("err", err))
@@ -104,12 +122,42 @@ func (o *outfitter) stateDir(p *spec.Process) string {
 	return dir
 }
 
-func makePrivate(dir string) error {
-	if info, err := os.Lstat(dir); err == nil {
-		if !info.IsDir() {
-			return fmt.Errorf("make %s: it is there and no folder", dir)
+// makePrivate makes a folder that only u can enter, nil for gosup's own user.
+// Those above it everybody can pass.
+func makePrivate(dir string, u *spec.User) error {
+	info, err := os.Lstat(dir)
+	switch {
+	case err == nil && !info.IsDir():
+		return fmt.Errorf("make %s: it is there and no folder", dir)
+	case err != nil:
+		if err := os.MkdirAll(filepath.Dir(dir), 0o711); err != nil {
+			return err
 		}
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			return err
+		}
+		if info, err = os.Lstat(dir); err != nil {
+			return err
+		}
+	}
+	if u == nil || ownerOf(info) == (logs.Owner{UID: int(u.UID), GID: int(u.GID)}) {
 		return nil
 	}
-	return os.MkdirAll(dir, 0o700)
+	return os.Lchown(dir, int(u.UID), int(u.GID))
+}
+
+// owner returns as whom a process runs.
+func owner(p *spec.Process) logs.Owner {
+	if u := p.Rights.User; u != nil {
+		return logs.Owner{UID: int(u.UID), GID: int(u.GID)}
+	}
+	return logs.Owner{UID: os.Getuid(), GID: os.Getgid()}
+}
+
+// ownerOf returns to whom a file belongs.
+func ownerOf(info fs.FileInfo) logs.Owner {
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		return logs.Owner{UID: int(st.Uid), GID: int(st.Gid)}
+	}
+	return logs.Owner{UID: -1, GID: -1}
 }

@@ -256,6 +256,7 @@ func (h *hand) read(m message) {
 func (h *hand) end() {
 	signal.Stop(h.chld)
 	h.kin.close()
+	h.ooms.close()
 	if h.null >= 0 {
 		syscall.Close(h.null)
 	}

@@ -39,6 +39,7 @@ type Manager struct {
 	tasks *tasks
 
 	recorder *recorder
+	cgroups  string // the folder of the runs' cgroups; "" for none
 	crew     crew
 	name     string
 
@@ -68,10 +69,21 @@ func New(opt Options) *Manager {
 	m.crew = outfitter
 	m.tasks = newTasks()
 	m.recorder = newRecorder(opt.Tree.Supervisor.StateDir, opt.Logger)
-	m.hand = newHand(outfitter.heard, m.Now, handOptions{})
+	m.hand = newHand(outfitter.heard, m.Now, m.handOptions(outfitter.env.id))
 	outfitter.hand, m.tasks.hand = m.hand, m.hand
 	go outfitter.work()
 	return m
+}
+
+// handOptions lets the hand kill by cgroup where that can be.
+func (m *Manager) handOptions(id string) handOptions {
+	o := handOptions{warn: func(err error) { m.log.Warn("the hand does without", "err", err) }}
+	root, err := makeCgroups(id)
+	if err != nil {
+		m.log.Debug("no cgroups: descendants are found by /proc", "err", err)
+	}
+	o.cgroups, m.cgroups = root, root
+	return o
 }
 
 // newManager returns a manager without a crew.
@@ -93,6 +105,9 @@ func (m *Manager) Close(ctx context.Context) error {
 	err := m.hand.close(ctx)
 	if o, ok := m.crew.(*outfitter); ok {
 		o.close()
+	}
+	if m.cgroups != "" {
+		_ = os.Remove(m.cgroups) // what still lives in it keeps it
 	}
 	return err
 }

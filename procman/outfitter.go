@@ -231,7 +231,7 @@ func (o *outfitter) outlet(id tree.NodeID, p *spec.Process) (*outlet, error) {
 	if out := o.sinks[id]; out != nil {
 		return out, nil
 	}
-	sink, err := o.m.opt.Pump.Open(p.Name, o.m.resolve(p.Logs), logs.Owner{UID: os.Getuid(), GID: os.Getgid()})
+	sink, err := o.m.opt.Pump.Open(p.Name, o.m.resolve(p.Logs), owner(p))
 	if err != nil {
 		return nil, err
 	}
