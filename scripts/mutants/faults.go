@@ -28,7 +28,7 @@ var faults = []fault{
 	{"a good result leaves the row of bad ones", "policy/threshold.go", "\tif ok {\n\t\ts.Failed = 0\n", "\tif ok {\n"},
 
 	{"the group is not charged", "tree/fail.go", "\tif p.budget.Grant(t.now, limit) {\n\t\treturn true\n\t}\n\tspent", "\tif true {\n\t\treturn true\n\t}\n\tspent"},
-	{"the shared budget of a group is not asked", "tree/fail.go", "p.group.Restart != nil && !t.charge(p, cause, at)", "false && !t.charge(p, cause, at)"},
+	{"the shared budget of a group is not asked", "tree/fail.go", "\tif p.group.Restart != nil {\n", "\tif false {\n"},
 	{"a second crash in one group restart is charged again", "tree/fail.go", "\tcase p.restarting, p.group.Strategy.Ordered() && t.now < p.notBefore:\n", "\tcase false:\n"},
 	{"a crash in the delay of a group restart is charged again", "tree/fail.go", "case p.restarting, p.group.Strategy.Ordered() && t.now < p.notBefore:", "case p.restarting:"},
 	{"escalation stops at the group", "tree/fail.go", "case p.group.OnExhausted == policy.Escalate && p.parent > 0:", "case false:"},
@@ -74,7 +74,7 @@ var faults = []fault{
 	{"marks bind what is brought back", "tree/reload.go", "n.cycle, n.cycling, n.restarting, n.failed,", "_, n.cycling, n.restarting, n.failed,"},
 	{"a removed process is started again", "tree/reload.go", "ok && !t.nodes[i].removed {", "ok {"},
 
-	{"probes of one check overlap", "tree/health.go", "\tif c.probing {\n\t\treturn\n\t}\n", ""},
+	{"probes of one check overlap", "tree/health.go", "if c.probing || missed {", "if missed {"},
 	{"a failing check is good standing", "tree/health.go", "if !n.vigil.checks[i].lastOK {", "if i < 0 {"},
 	{"the start period is not observed", "tree/health.go", "!c.passed && t.now.Sub(n.vigil.since) < s.StartPeriod", "false"},
 	{"a dependent does not wait", "tree/depend.go", "if !t.nodes[d.node].satisfied(d.condition) {", "if false {"},

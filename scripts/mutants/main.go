@@ -127,7 +127,8 @@ func (f fault) apply(text string) (string, error) {
 func findBy(dir string) (string, string) {
 	for _, pkg := range tested {
 		ctx, done := context.WithTimeout(context.Background(), patience)
-		cmd := exec.CommandContext(ctx, "go", "test", "-count=1", "-failfast", "-vet=off", pkg)
+		// The diagram in the docs would find faults by chance, and is not there.
+		cmd := exec.CommandContext(ctx, "go", "test", "-count=1", "-failfast", "-vet=off", "-skip=StateDiagram", pkg)
 		cmd.Dir = dir
 		// What the go command has started ends with it.
 		cmd.WaitDelay = time.Second
