@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"os"
@@ -163,6 +164,41 @@ func (s *Socket) Stats() Stats {
 	}
 }
 
+// Flush returns once everything that was sent before has been delivered or
+// dropped, or after timeout.
+func (s *Socket) Flush(timeout time.Duration) error {
+	from, to, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	err = s.sendBarrier(to, time.Now().Add(timeout))
+	// From here on the barrier's descriptor is the only one.
+	if err := errors.Join(err, to.Close()); err != nil {
+		return fmt.Errorf("flush %s: %w", s.path, err)
+	}
+	if err := from.SetReadDeadline(time.Now().Add(timeout)); err != nil {
+		return err
+	}
+	if _, err := from.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+		return fmt.Errorf("flush %s: %w", s.path, err)
+	}
+	return nil
+}
+
+func (s *Socket) sendBarrier(to *os.File, deadline time.Time) error {
+	conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: s.path, Net: "unixgram"})
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if err := conn.SetWriteDeadline(deadline); err != nil {
+		return err
+	}
+	_, _, err = conn.WriteMsgUnix([]byte("BARRIER=1"), syscall.UnixRights(int(to.Fd())), nil)
+	return err
+}
+
 // Close stops reading and removes the path if it is still ours. No callback
 // runs once it has returned; so it must not be called from one.
 func (s *Socket) Close() error {
@@ -208,7 +244,7 @@ func (s *Socket) receive(data, control []byte, flags int) {
 	from := attached(control)
 	m, err := s.judge(data, &from, flags)
 	if err != nil {
-		s.release(from.fds)
+		s.Release(from.fds)
 		s.tell(from, err)
 		return
 	}
@@ -219,7 +255,7 @@ func (s *Socket) receive(data, control []byte, flags int) {
 	s.delivered.Add(1)
 	s.deliver(d)
 	// A barrier's descriptor among them: its sender waits for this.
-	s.release(from.fds)
+	s.Release(from.fds)
 	if !m.Barrier {
 		s.closedFDs.Add(uint64(len(from.fds)))
 	}
@@ -261,11 +297,11 @@ func (s *Socket) tell(from sender, err error) {
 	}
 }
 
-// release closes descriptors that a stranger opened. That may take as long as
+// Release closes descriptors that a stranger opened. That may take as long as
 // the stranger likes: the last close of a socket with SO_LINGER waits for a
 // peer that does not read, that of a file for its FUSE server. So it is not
 // done here but beside, until maxClosers are held up.
-func (s *Socket) release(fds []int) {
+func (s *Socket) Release(fds []int) {
 	if len(fds) == 0 {
 		return
 	}

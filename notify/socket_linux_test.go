@@ -579,3 +579,42 @@ func TestSend(t *testing.T) {
 		t.Errorf("a full queue: got %v", full)
 	}
 }
+
+// TestFlush: what was sent before has been delivered when it returns.
+func TestFlush(t *testing.T) {
+	s, datagrams, _ := listen(t)
+	for i := range 50 {
+		if err := Send(s.Path(), fmt.Sprintf("STATUS=%d", i)); err != nil {
+			t.Fatal(err)
+		}
+		if i%10 != 9 {
+			continue
+		}
+		if err := s.Flush(10 * time.Second); err != nil {
+			t.Fatal(err)
+		}
+		seen := 0
+		for len(datagrams) > 0 {
+			if d := <-datagrams; !d.Message.Barrier {
+				seen++
+			}
+		}
+		if seen != 10 {
+			t.Errorf("after %d messages: %d of the last 10 were delivered", i+1, seen)
+		}
+	}
+}
+
+// TestFlushHasALimit: a callback that hangs holds up nobody but its socket.
+func TestFlushHasALimit(t *testing.T) {
+	hang := make(chan struct{})
+	s, err := Listen(filepath.Join(t.TempDir(), "notify"), func(Datagram) { <-hang }, func(Drop) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	defer close(hang)
+	if err := s.Flush(20 * time.Millisecond); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("got %v, want that its time was over", err)
+	}
+}

@@ -5,6 +5,7 @@ package notify
 import (
 	"fmt"
 	"os"
+	"time"
 )
 
 // Socket receives notifications, on Linux alone.
@@ -28,6 +29,12 @@ func (s *Socket) File() (*os.File, error) { return nil, ErrNotOnLinux }
 
 // Stats returns zeros.
 func (s *Socket) Stats() Stats { return Stats{} }
+
+// Release has nothing to close.
+func (s *Socket) Release([]int) {}
+
+// Flush waits for nothing: there is nothing.
+func (s *Socket) Flush(time.Duration) error { return nil }
 
 // Close does nothing.
 func (s *Socket) Close() error { return nil }

@@ -85,8 +85,8 @@ type launch struct {
 	Env  []string // complete, with GOSUP_RUN; the later entry of a name wins
 
 	// Files are the descriptors of this process that become 0, 1, 2, … in the
-	// child; -1 stands for /dev/null. They stay open until the start is
-	// answered, and belong to the caller.
+	// child; -1 stands for /dev/null, closedFile for none at all. They stay open
+	// until the start is answered, and belong to the caller.
 	Files []int
 
 	// Foreground puts the child into a process group of its own in the same
@@ -100,6 +100,9 @@ type launch struct {
 	// ended: all, those in its process group, or none.
 	Reach spec.Kill
 }
+
+// closedFile among launch.Files leaves that descriptor closed.
+const closedFile = -2
 
 // runKey names one run of one node.
 type runKey struct {

@@ -65,10 +65,13 @@ func (h *hand) spawn(l *launch, path string, cred *syscall.Credential) (*child, 
 	c := &child{runKey: l.key(), tag: l.Tag, reach: l.Reach, tty: -1, started: h.now()}
 	attr := &syscall.ProcAttr{Dir: l.Dir, Env: l.Env, Files: make([]uintptr, len(l.Files))}
 	for i, fd := range l.Files {
-		if fd < 0 {
+		if fd == -1 {
 			fd = h.null
 		}
 		attr.Files[i] = uintptr(fd)
+		if fd == closedFile {
+			attr.Files[i] = ^uintptr(0) // as package syscall has it
+		}
 	}
 	attr.Sys, c.tty = h.session(l)
 	attr.Sys.Credential = cred

@@ -1,12 +1,14 @@
 package procman
 
 import (
+	"bufio"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"gosup/notify"
 	"gosup/spec"
@@ -16,15 +18,20 @@ import (
 // notifier is the $NOTIFY_SOCKET of one process. Each process that talks to
 // gosup has a socket of its own, so who has sent a datagram is known also when
 // the sender is gone by then, as the one of systemd-notify(1) is.
+//
+// Everybody can send to it who can reach it. Believed are the user that the
+// process runs as, root, and descendants of the process, whatever they run as.
 type notifier struct {
 	socket *notify.Socket
 	run    atomic.Uint64 // the latest
+	uid    atomic.Uint32 // of its user
+	pid    atomic.Int64  // of its first process; 0 before it is known
+	warned atomic.Uint64 // the run of which a stranger's message was told
 }
 
-// talks reports whether a process is given a $NOTIFY_SOCKET.
-func talks(p *spec.Process) bool {
-	return p.Readiness != nil && p.Readiness.Notify || heartbeat(p) != nil
-}
+// flushTime is how long a new run waits for what the last one has said to be
+// heard.
+const flushTime = 200 * time.Millisecond
 
 func heartbeat(p *spec.Process) *spec.Heartbeat {
 	for i := range p.Checks {
@@ -40,27 +47,57 @@ func heartbeat(p *spec.Process) *spec.Heartbeat {
 func (o *outfitter) listenTo(e tree.Start) ([]string, error) {
 	n := o.notes[e.Node]
 	if n == nil {
-		n = &notifier{}
-		path, err := o.notifyPath(e.Node)
-		if err != nil {
-			return nil, err
-		}
-		deliver := func(d notify.Datagram) { o.m.Tell(n.event(e.Node, d)) }
-		dropped := func(d notify.Drop) {
-			o.m.log.Warn("notification dropped", slog.String("process", e.Process.Name),
-				slog.Int("pid", d.PID), slog.Any("err", d.Err))
-		}
-		if n.socket, err = notify.Listen(path, deliver, dropped); err != nil {
+		var err error
+		if n, err = o.openNotifier(e); err != nil {
 			return nil, err
 		}
 		o.notes[e.Node] = n
+	} else if err := n.socket.Flush(flushTime); err != nil {
+		// What is still in there would be taken for the words of the new run.
+		o.m.log.Warn("notify socket not flushed", slog.String("process", e.Process.Name), slog.Any("err", err))
 	}
+	uid := uint32(os.Geteuid())
+	if u := e.Process.Rights.User; u != nil {
+		uid = u.UID
+	}
+	n.uid.Store(uid)
+	n.pid.Store(0)
 	n.run.Store(e.Run)
 	vars := []string{"NOTIFY_SOCKET=" + n.socket.Path()}
 	if h := heartbeat(e.Process); h != nil {
 		vars = append(vars, "WATCHDOG_USEC="+strconv.FormatInt(h.Timeout.Microseconds(), 10))
 	}
 	return vars, nil
+}
+
+func (o *outfitter) openNotifier(e tree.Start) (*notifier, error) {
+	n := &notifier{}
+	path, err := o.notifyPath(e.Node)
+	if err != nil {
+		return nil, err
+	}
+	log := o.m.log.With(slog.String("process", e.Process.Name))
+	opened := make(chan struct{})
+	defer close(opened)
+	deliver := func(d notify.Datagram) {
+		<-opened                // n.socket is set
+		n.socket.Release(d.FDs) // nobody keeps them
+		switch {
+		case d.Message.Barrier: // its sender waits for just this
+			return
+		case n.believes(d):
+			o.m.Tell(n.event(e.Node, d))
+			return
+		}
+		if run := n.run.Load(); n.warned.Swap(run) != run {
+			log.Warn("notification of a stranger dropped", slog.Int("pid", d.PID), slog.Any("uid", d.UID))
+		}
+	}
+	dropped := func(d notify.Drop) {
+		log.Warn("notification dropped", slog.Int("pid", d.PID), slog.Any("err", d.Err))
+	}
+	n.socket, err = notify.Listen(path, deliver, dropped)
+	return n, err
 }
 
 // notifyPath returns where the socket of a node is. The path of a socket is
@@ -88,11 +125,50 @@ func (o *outfitter) notifyPath(id tree.NodeID) (string, error) {
 	return filepath.Join(dir, strconv.FormatUint(uint64(id), 10)), nil
 }
 
+// believes reports whether a datagram comes from the process, as far as the
+// kernel's word on its sender tells.
+func (n *notifier) believes(d notify.Datagram) bool {
+	return d.UID == n.uid.Load() || d.UID == 0 || descends(d.PID, int(n.pid.Load()))
+}
+
+// maxAncestors bounds the way up from a sender.
+const maxAncestors = 64
+
+// descends reports whether a living process is below another one.
+func descends(pid, from int) bool {
+	for range maxAncestors {
+		switch {
+		case pid <= 1 || from <= 1:
+			return false
+		case pid == from:
+			return true
+		}
+		pid = parentOf(pid)
+	}
+	return false
+}
+
+// parentOf returns the parent of a process, 0 if that cannot be told.
+func parentOf(pid int) int {
+	f, err := os.Open("/proc/" + strconv.Itoa(pid) + "/status")
+	if err != nil {
+		return 0
+	}
+	defer f.Close()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		if text, ok := strings.CutPrefix(lines.Text(), "PPid:"); ok {
+			parent, _ := strconv.Atoi(strings.TrimSpace(text)) // 0 where it is none
+			return parent
+		}
+	}
+	return 0
+}
+
 // event translates a datagram.
 func (n *notifier) event(id tree.NodeID, d notify.Datagram) tree.Notified {
 	m := d.Message
-	e := tree.Notified{Node: id, Run: n.run.Load(), Ready: m.Ready, Beat: m.Heartbeat(), Broken: m.Trigger,
-		Requests: m.Requests, Errors: m.Errors, Extend: m.ExtendTimeout}
+	e := tree.Notified{Node: id, Run: n.run.Load(), Ready: m.Ready, Reloading: m.Reloading, Stopping: m.Stopping,
+		Beat: m.Heartbeat(), Broken: m.Trigger, Requests: m.Requests, Errors: m.Errors, Extend: m.ExtendTimeout}
 	if status := strings.TrimSpace(m.Status); status != "" {
 		e.Status = &status
 	}

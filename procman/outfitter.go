@@ -30,8 +30,9 @@ type outfitter struct {
 	probers *prober
 	hooks   map[runKey]chan struct{} // closed to cancel
 	notes   map[tree.NodeID]*notifier
-	scratch string // a folder of this daemon's own, where there is no runtime folder
-	noState bool   // it was said that state folders cannot be made
+	pipes   map[runKey]*os.File // on which runs say that they are ready
+	scratch string              // a folder of this daemon's own, where there is no runtime folder
+	noState bool                // it was said that state folders cannot be made
 }
 
 // outlet is the output of one process.
@@ -74,6 +75,7 @@ func newOutfitter(m *Manager) *outfitter {
 		probers: newProber(m),
 		hooks:   map[runKey]chan struct{}{},
 		notes:   map[tree.NodeID]*notifier{},
+		pipes:   map[runKey]*os.File{},
 	}
 }
 
@@ -145,11 +147,16 @@ func (o *outfitter) do(job any) {
 		o.cancelHook(e)
 	case tree.Started:
 		o.giveBack(runKey{e.Node, e.Run})
+		if n := o.notes[e.Node]; n != nil {
+			n.pid.Store(int64(e.PID))
+		}
 		o.m.Tell(e)
 	case tree.StartFailed:
 		o.giveBack(runKey{e.Node, e.Run})
+		o.unhear(runKey{e.Node, e.Run})
 		o.m.Tell(e)
 	case tree.Exited:
+		o.unhear(runKey{e.Node, e.Run})
 		if out := o.sinks[e.Node]; out != nil {
 			out.sink.Drain()
 		}
@@ -200,6 +207,10 @@ func (o *outfitter) launch(e tree.Start) (launch, error) {
 	}
 	l.Files = []int{stdin, int(stdout.Fd()), int(stderr.Fd())}
 	out.last = e
+	if err := o.expectReady(e, out, &l); err != nil {
+		o.giveBack(runKey{e.Node, e.Run})
+		return launch{}, err
+	}
 	return l, nil
 }
 

@@ -69,15 +69,17 @@ type Probed struct {
 // sd_notify(3), or by another channel that means the same: a log line or a
 // descriptor that it is ready.
 type Notified struct {
-	Node     NodeID
-	Run      uint64
-	Ready    bool
-	Beat     bool    // it is alive
-	Broken   bool    // it knows that it is not well (WATCHDOG=trigger)
-	Requests *uint64 // totals of this run; nil where it said nothing of them
-	Errors   *uint64
-	Status   *string
-	Extend   time.Duration // more time to start or stop, from now; 0 for none
+	Node      NodeID
+	Run       uint64
+	Ready     bool
+	Reloading bool    // it reads its configuration again, until it is Ready
+	Stopping  bool    // it is about to end by itself
+	Beat      bool    // it is alive
+	Broken    bool    // it knows that it is not well (WATCHDOG=trigger)
+	Requests  *uint64 // totals of this run; nil where it said nothing of them
+	Errors    *uint64
+	Status    *string
+	Extend    time.Duration // more time to start or stop, from now; 0 for none
 }
 
 // Guarded is how a command ended that was let through a breaker by AskGuard.

@@ -357,6 +357,7 @@ func (t *Tree) ceaseHealth(n *node, at Time) {
 		}
 	}
 	n.ailing, n.vigil, n.status = 0, nil, ""
+	n.reloads, n.leaves, n.plannedAt = false, false, 0
 	n.frozen = false
 	n.requests, n.errors = 0, 0
 	n.readyAt, n.readyBy, n.probeAt, n.probing, n.notReady = 0, 0, 0, false, ""

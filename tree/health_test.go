@@ -244,6 +244,10 @@ func (s *scenario) notification(name string, words []string) tree.Notified {
 			e.Ready = true
 		case "BEAT":
 			e.Beat = true
+		case "RELOADING":
+			e.Reloading = true
+		case "STOPPING":
+			e.Stopping = true
 		case "TRIGGER":
 			e.Broken = true
 		case "EXTEND":

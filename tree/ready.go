@@ -27,6 +27,8 @@ func (t *Tree) awaitReady(n *node) {
 	n.readyBy = t.now.Add(r.Timeout)
 	n.probeAt = policy.Never
 	switch {
+	case n.spoken && r.Delay == 0 && r.Probe == (spec.Probe{}):
+		t.becomeReady(n)
 	case r.Delay > 0:
 		n.readyAt = t.now.Add(r.Delay)
 		n.readyBy = policy.Never
@@ -90,6 +92,11 @@ func (t *Tree) notified(n *node, e Notified) {
 	if e.Status != nil && *e.Status != n.status {
 		n.status, n.touched = *e.Status, true
 	}
+	if n.body == spawning {
+		n.spoken = n.spoken || e.Ready // it is faster than the word that it has started
+		return
+	}
+	t.hearPlans(n, e)
 	if e.Extend > 0 {
 		t.extend(n, e.Extend)
 	}
@@ -101,6 +108,25 @@ func (t *Tree) notified(n *node, e Notified) {
 	} else if e.Beat && n.ready {
 		t.beat(n, e.Requests, e.Errors)
 	}
+}
+
+// hearPlans notes what a run says that it is about to do. A process that cannot
+// stop saying so fills no history with it.
+func (t *Tree) hearPlans(n *node, e Notified) {
+	word := ""
+	switch {
+	case e.Stopping && !n.leaves:
+		n.leaves, word = true, "stopping"
+	case e.Reloading && !n.reloads:
+		n.reloads, word = true, "reloading"
+	case e.Ready && n.reloads:
+		n.reloads, word = false, "reloaded"
+	}
+	if word == "" || n.plannedAt != 0 && t.now.Sub(n.plannedAt) < time.Second {
+		return
+	}
+	n.plannedAt = t.now
+	t.note(Note{Type: NoteLog, Process: n.name, To: word, Cause: &Cause{Kind: CauseProbe, Text: "it says so"}, PID: n.pid})
 }
 
 // extend gives a run more time to become ready, or to stop, counted from now.

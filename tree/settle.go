@@ -384,7 +384,7 @@ func (t *Tree) wait(n *node, block int32, queued bool) {
 // begin begins a run.
 func (t *Tree) begin(n *node) {
 	n.run++
-	n.notBefore, n.planned, n.touched = 0, false, true
+	n.notBefore, n.planned, n.spoken, n.touched = 0, false, false, true
 	if n.auto {
 		n.auto = false
 		n.total++

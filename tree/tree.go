@@ -116,10 +116,14 @@ type node struct {
 	shownHealth Health
 	ailing      Ending // why the run is being replaced; 0 if it is not
 	status      string // what it says it is doing
+	reloads     bool   // it says that it does
+	leaves      bool   // it says that it is ending
+	plannedAt   Time   // when it last said such a thing
 	requests    uint64 // totals that came with heartbeats
 	errors      uint64
 	readyAt     Time   // by its delay; 0 for none
 	readyBy     Time   // else it has failed to start
+	spoken      bool   // it has said that it is ready before it was known to have started
 	notReady    string // what its last readiness probe said
 	probeAt     Time   // of its next readiness probe
 	probeGap    time.Duration
@@ -261,7 +265,7 @@ func (t *Tree) record(e Event) {
 	case Probed:
 		t.probeEnded(e)
 	case Notified:
-		if n := t.runOf(e.Node, e.Run); n != nil && n.body == alive {
+		if n := t.runOf(e.Node, e.Run); n != nil && (n.body == alive || n.body == spawning) {
 			t.notified(n, e)
 		}
 	case Guarded:
