@@ -205,8 +205,13 @@ func (w *World) step(at Time) {
 	w.feed()
 }
 
-// Renew asks Live again for the lives of all runs that are under way.
+// Renew asks Live again for the lives of all runs that are under way, and ends
+// the hooks that are.
 func (w *World) Renew() {
+	for _, h := range w.hooks {
+		h.Why = ""
+		w.Post(w.now, h)
+	}
 	for i := range w.runs {
 		r := &w.runs[i]
 		if r.stage == none && !r.hooked {
