@@ -195,8 +195,18 @@ func (s *Socket) sendBarrier(to *os.File, deadline time.Time) error {
 	if err := conn.SetWriteDeadline(deadline); err != nil {
 		return err
 	}
-	_, _, err = conn.WriteMsgUnix([]byte("BARRIER=1"), syscall.UnixRights(int(to.Fd())), nil)
-	return err
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return err
+	}
+	rights := syscall.UnixRights(int(to.Fd()))
+	var sent error
+	err = raw.Write(func(fd uintptr) bool {
+		// Not WriteMsgUnix, which is not for a socket that is connected.
+		sent = syscall.Sendmsg(int(fd), []byte("BARRIER=1"), rights, nil, 0)
+		return !errors.Is(sent, syscall.EAGAIN)
+	})
+	return errors.Join(err, os.NewSyscallError("sendmsg", sent))
 }
 
 // Close stops reading and removes the path if it is still ours. No callback
