@@ -12,21 +12,27 @@ import (
 	"gosup/spec"
 )
 
-// crashConfig is the log that the daemons of the crash test write.
-func crashConfig(dir string, format spec.Format) spec.Logs {
+// crash is how the daemons of the crash test write their log.
+type crash struct {
+	format   spec.Format
+	maxSize  int64
+	compress spec.Compression
+}
+
+func (c crash) config(dir string) spec.Logs {
 	return spec.Logs{
-		Output: spec.OutputFile, File: filepath.Join(dir, "log", "web.log"), Format: format,
-		MaxSizeBytes: 1 << 20, MaxFiles: 1000,
+		Output: spec.OutputFile, File: filepath.Join(dir, "log", "web.log"), Format: c.format,
+		MaxSizeBytes: c.maxSize, MaxFiles: 2000, Compress: c.compress,
 	}
 }
 
 // daemon is a pump in a process of its own, which ends only by being killed.
-func daemon(dir string, format spec.Format) {
+func daemon(dir string, c crash) {
 	p, err := NewPump(Options{RuntimeDir: filepath.Join(dir, "run")})
 	if err != nil {
 		panic(err)
 	}
-	if _, err := p.Open("web", crashConfig(dir, format), Owner{-1, -1}); err != nil {
+	if _, err := p.Open("web", c.config(dir), Owner{-1, -1}); err != nil {
 		panic(err)
 	}
 	os.Stdin.Read(make([]byte, 1))
@@ -37,11 +43,19 @@ func daemon(dir string, format spec.Format) {
 // exactly once, whole and in order.
 func TestKilledDaemonLosesNothing(t *testing.T) {
 	t.Parallel()
-	for _, format := range []spec.Format{spec.FormatRaw, spec.FormatText, spec.FormatJSON} {
-		t.Run(format.String(), func(t *testing.T) {
+	for name, c := range map[string]crash{
+		"raw":                 {spec.FormatRaw, 1 << 20, spec.CompressNone},
+		"text":                {spec.FormatText, 1 << 20, spec.CompressNone},
+		"json":                {spec.FormatJSON, 1 << 20, spec.CompressNone},
+		"raw, often rotated":  {spec.FormatRaw, 30 << 10, spec.CompressNone},
+		"text, often rotated": {spec.FormatText, 30 << 10, spec.CompressNone},
+		"raw, rotated, gzip":  {spec.FormatRaw, 200 << 10, spec.CompressGzip},
+		"json, rotated, zstd": {spec.FormatJSON, 200 << 10, spec.CompressZstd},
+	} {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			cfg := crashConfig(w.dir, format)
+			cfg := c.config(w.dir)
 			s := w.open("web", cfg)
 			out, _, err := s.ChildFiles()
 			if err != nil {
@@ -54,7 +68,7 @@ func TestKilledDaemonLosesNothing(t *testing.T) {
 			written := make(chan int)
 			go func() { written <- writeNumbers(out, stop) }()
 			for range 30 {
-				w.killDaemon(format)
+				w.killDaemon(c)
 			}
 			close(stop)
 			// The pump must go on for the writer to come to its end.
@@ -69,9 +83,9 @@ func TestKilledDaemonLosesNothing(t *testing.T) {
 
 // killDaemon starts a daemon, waits until it has written something, and kills
 // it at some instant.
-func (w *world) killDaemon(format spec.Format) {
+func (w *world) killDaemon(c crash) {
 	w.Helper()
-	cmd := w.command(fmt.Sprintf("daemon %s %d", w.dir, format))
+	cmd := w.command(fmt.Sprintf("daemon %s %d %d %d", w.dir, c.format, c.maxSize, c.compress))
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		w.Fatal(err)

@@ -77,10 +77,17 @@ func TestFullDiskKeepsWholeLines(t *testing.T) {
 	}
 }
 
+// noTee stands for raw in a sandbox that has no tee(2).
+const noTee = spec.FormatPrefix
+
 func TestFullDiskBlocks(t *testing.T) {
-	for _, format := range []spec.Format{spec.FormatRaw, spec.FormatText, spec.FormatJSON} {
+	for _, format := range []spec.Format{spec.FormatRaw, spec.FormatText, spec.FormatJSON, noTee} {
 		t.Run(format.String(), func(t *testing.T) {
 			w := newWorld(t)
+			if format == noTee {
+				format = spec.FormatRaw
+				w.plain.Store(true)
+			}
 			w.smallDisk(256 << 10)
 			filler := filepath.Join(w.dir, "log", "filler")
 			if err := os.WriteFile(filler, make([]byte, 200<<10), 0o600); err != nil {

@@ -45,7 +45,10 @@ func TestBurstJustBeforeTheEnd(t *testing.T) {
 }
 
 func TestVeryLongLine(t *testing.T) {
-	const mib = 128
+	mib := 128
+	if testing.Short() || raced {
+		mib = 16
+	}
 	for _, format := range []spec.Format{spec.FormatRaw, spec.FormatText, spec.FormatJSON} {
 		t.Run(format.String(), func(t *testing.T) {
 			w := newWorld(t)

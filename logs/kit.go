@@ -7,6 +7,19 @@ const (
 	smallBytes = 16 << 10  // enough for most reads
 )
 
+// maxGrown is how many FIFOs may be enlarged to the full: what is in a FIFO is
+// memory of the kernel's that cannot be swapped out.
+const maxGrown = 32
+
+// grow enlarges the FIFO of a busy stream, which saves switches between its
+// writer and the pump.
+func (p *Pump) grow(fd int) {
+	if p.grown.Add(1) <= maxGrown && resizePipe(fd, 4*chunkBytes) {
+		return
+	}
+	resizePipe(fd, chunkBytes)
+}
+
 // kit is what a worker needs while it serves a stream: room for a chunk as it
 // was read and as it is written, and a pipe to look at a FIFO through.
 type kit struct {

@@ -92,9 +92,10 @@ func child(job []string) {
 				fmt.Println("working")
 			}
 		}
-	case "daemon": // DIR FORMAT: a pump, until it is killed
-		format, _ := strconv.Atoi(job[2])
-		daemon(job[1], spec.Format(format))
+	case "daemon": // DIR FORMAT SIZE COMPRESSION: a pump, until it is killed
+		var c crash
+		fmt.Sscan(strings.Join(job[2:], " "), &c.format, &c.maxSize, &c.compress)
+		daemon(job[1], c)
 	case "reopen":
 		for _, path := range []string{"/dev/stdout", "/dev/stderr"} {
 			f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
@@ -115,6 +116,7 @@ type world struct {
 	*Pump
 	dir     string
 	console *os.File // what was written to it can be read back
+	color   bool
 	clock   *clock
 }
 
@@ -144,7 +146,7 @@ func newWorld(t testing.TB) *world {
 // start makes the pump, again after it was closed.
 func (w *world) start() {
 	w.Helper()
-	p, err := NewPump(Options{RuntimeDir: filepath.Join(w.dir, "run"), Stdout: w.console, Stderr: w.console})
+	p, err := NewPump(Options{RuntimeDir: filepath.Join(w.dir, "run"), Stdout: w.console, Stderr: w.console, Color: w.color})
 	if err != nil {
 		w.Fatal(err)
 	}

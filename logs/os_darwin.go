@@ -32,6 +32,6 @@ func (k *kit) look(int) ([]byte, error) { return nil, unix.ENOSYS }
 
 func (k *kit) discard(int, int) {}
 
-func grow(int) {}
+func resizePipe(int, int) bool { return false }
 
 func setThreadPriority(int) {}

@@ -86,10 +86,11 @@ func (k *kit) discard(fd, n int) {
 	}
 }
 
-// grow enlarges the pipe of a busy stream, which saves switches between its
-// writer and the pump. Nothing is lost where it is refused.
-func grow(fd int) {
-	unix.FcntlInt(uintptr(fd), unix.F_SETPIPE_SZ, 4*chunkBytes)
+// resizePipe sets how much a FIFO can hold. Nothing is lost where that is
+// refused: unprivileged users may not have many big ones, pipe(7).
+func resizePipe(fd, size int) bool {
+	_, err := unix.FcntlInt(uintptr(fd), unix.F_SETPIPE_SZ, size)
+	return err == nil
 }
 
 // setThreadPriority sets the nice value of the calling thread: setpriority(2),

@@ -42,9 +42,10 @@ type Pump struct {
 	waiting atomic.Int32 // workers that wait for something to read
 	working atomic.Int32 // workers in all
 	workers sync.WaitGroup
-	relief  *time.Timer // starts another worker when all are stuck
-	freeing atomic.Bool // the blocks of a removed file are being freed
-	plain   atomic.Bool // tee(2) does not work here: read(2) alone
+	relief  *time.Timer  // starts another worker when all are stuck
+	freeing atomic.Bool  // the blocks of a removed file are being freed
+	grown   atomic.Int32 // FIFOs that were enlarged
+	plain   atomic.Bool  // tee(2) does not work here: read(2) alone
 
 	openMu sync.Mutex // serialises Open, Reopen and Close
 

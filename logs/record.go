@@ -24,6 +24,8 @@ type Record struct {
 	Line []byte
 	// Partial says that the line goes on in the next record of this process.
 	Partial bool
+
+	foreign bool // of another process, which writes into the same file
 }
 
 // AppendJSON appends the record as a line of JSON: what the JSON format of a
@@ -53,6 +55,8 @@ type Query struct {
 // matches reports whether a record is asked for.
 func (q *Query) matches(r *Record) bool {
 	switch {
+	case r.foreign:
+		return false
 	case !r.Time.IsZero() && !q.Since.IsZero() && r.Time.Before(q.Since):
 		return false
 	case !r.Time.IsZero() && !q.Until.IsZero() && r.Time.After(q.Until):
@@ -157,6 +161,8 @@ func (d *decoder) json(r *Record) {
 	if end < 0 {
 		return
 	}
+	d.buf = appendUnescaped(d.buf[:0], b[:end])
+	foreign := len(d.buf) > 0 && string(d.buf) != d.process
 	b = b[end:]
 	if b, ok = bytes.CutPrefix(b, []byte(`","stream":"`)); !ok {
 		return
@@ -191,7 +197,7 @@ func (d *decoder) json(r *Record) {
 		}
 		body = exact
 	}
-	r.Time, r.Stream, r.Line, r.Partial = t, name, body, r.Partial || more
+	r.Time, r.Stream, r.Line, r.Partial, r.foreign = t, name, body, r.Partial || more, foreign
 }
 
 // closingQuote finds the end of a JSON string; -1 if there is none.

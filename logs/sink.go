@@ -130,6 +130,9 @@ func (s *Sink) own(owner Owner) {
 func (s *Sink) Reconfigure(cfg spec.Logs) error {
 	s.cfgMu.Lock()
 	defer s.cfgMu.Unlock()
+	if cfg.Output == spec.OutputAuto {
+		return fmt.Errorf("output of %s: auto was not resolved", s.name)
+	}
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()

@@ -58,7 +58,7 @@ func (s *stream) step(k *kit) (n int, more bool) {
 	n = len(data)
 	if n >= pipeBytes && s.full >= 0 {
 		if s.full++; s.full == 2 {
-			grow(s.fd)
+			s.p.grow(s.fd)
 			s.full = -1
 		}
 	}
