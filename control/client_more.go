@@ -57,3 +57,9 @@ func (c *Client) Why(ctx context.Context, name string) (Why, error) {
 	err := c.get(ctx, "/v1/why/"+name, nil, &out)
 	return out, err
 }
+
+// DescribeJSON returns everything about one process or group: a Description,
+// as the server wrote it.
+func (c *Client) DescribeJSON(ctx context.Context, name string) ([]byte, error) {
+	return c.fetch(ctx, request{method: http.MethodGet, path: "/v1/describe/" + name})
+}

@@ -126,6 +126,7 @@ func routes() []route {
 		{"GET", "/v1/processes/{name...}", read, (*Server).showProcess},
 		{"GET", "/v1/tree", read, (*Server).showTree},
 		{"GET", "/v1/health", read, (*Server).health},
+		{"GET", "/v1/describe/{name...}", read, (*Server).describe},
 		{"GET", "/v1/why/{name...}", read, (*Server).why},
 		{"GET", "/v1/breakers", read, (*Server).breakers},
 		{"GET", "/v1/crashes", read, (*Server).crashes},

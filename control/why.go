@@ -53,25 +53,20 @@ func (s *Server) why(w http.ResponseWriter, r *http.Request) error {
 	e := explainer{clock: s.clock(), snap: snap, seen: map[string]bool{}}
 	e.notes, _ = s.sup.Events(0)
 	name := r.PathValue("name")
-	for _, n := range snap.Nodes {
-		if n.IsGroup && n.Name == name {
-			return s.answer(w, e.group(n))
-		}
-	}
 	for i := range snap.Breakers {
 		if b := &snap.Breakers[i]; b.Name == name {
 			return s.answer(w, e.dependency(b))
 		}
 	}
-	nodes, err := choose(snap, []string{name})
+	n, err := one(snap, name)
 	if err != nil {
 		return err
 	}
-	if len(nodes) > 1 {
-		return problemf(CodeBadRequest, "name one of them", "%s means %d processes", name, len(nodes))
+	if n.IsGroup {
+		return s.answer(w, e.group(n))
 	}
-	answer := e.process(nodes[0])
-	answer.Output = s.lastLines(r.Context(), nodes[0])
+	answer := e.process(n)
+	answer.Output = s.lastLines(r.Context(), n)
 	return s.answer(w, answer)
 }
 

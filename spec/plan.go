@@ -1,11 +1,9 @@
 package spec
 
 import (
-	"fmt"
 	"reflect"
 	"slices"
 	"strings"
-	"time"
 )
 
 // Effect is what a change of a definition does to a process.
@@ -124,11 +122,7 @@ func groupChanges(from, to *Tree) (plan []Change) {
 	from.Root.each(func(g *Group) { old[g.Name] = g }, func(*Process) {})
 	to.Root.each(func(g *Group) {
 		if h := old[g.Name]; h != nil && !h.Same(g) {
-			c := Change{Name: g.Name, Effect: InPlace, IsGroup: true}
-			compare(reflect.ValueOf(*h), reflect.ValueOf(*g), "", func(field, a, b string) {
-				c.Fields = append(c.Fields, FieldChange{field, a, b, InPlace})
-			})
-			plan = append(plan, c)
+			plan = append(plan, Change{Name: g.Name, Effect: InPlace, IsGroup: true, Fields: differences(h.fields(), g.fields(), InPlace)})
 		}
 	}, func(*Process) {})
 	return plan
@@ -145,103 +139,36 @@ func fieldChanges(from, to *Process) (fields []FieldChange) {
 		if from.SameRun(&alone) {
 			effect = InPlace
 		}
-		name := fileKey(a.Type().Field(i).Name)
-		compare(a.Field(i), b.Field(i), name, func(field, x, y string) {
-			fields = append(fields, FieldChange{field, x, y, effect})
-		})
+		key := topKey(a.Type().Field(i).Name)
+		fields = append(fields, differences(appendFields(nil, a.Field(i), key), appendFields(nil, b.Field(i), key), effect)...)
 	}
 	return fields
 }
 
-// compare reports each part in which two values differ.
-func compare(a, b reflect.Value, path string, report func(field, from, to string)) {
-	if reflect.DeepEqual(a.Interface(), b.Interface()) {
-		return
-	}
-	switch {
-	case path == "env":
-		for _, name := range changedNames(a.Interface().([]string), b.Interface().([]string)) {
-			report("env."+name, "", "")
+// differences compares the values of keys. A key that stands several times is
+// compared as a whole.
+func differences(from, to []Field, effect Effect) (fields []FieldChange) {
+	a, b := joined(from), joined(to)
+	for _, f := range append(slices.Clone(from), to...) {
+		x, y := a[f.Key], b[f.Key]
+		if x == y || slices.ContainsFunc(fields, func(c FieldChange) bool { return c.Field == f.Key }) {
+			continue
 		}
-	case path == "members":
-	case a.Kind() == reflect.Struct && !isText(a):
-		for i := range a.NumField() {
-			compare(a.Field(i), b.Field(i), join(path, fileKey(a.Type().Field(i).Name)), report)
+		if x.secret != y.secret {
+			x.Value, y.Value = "", ""
 		}
-	case a.Kind() == reflect.Pointer && !a.IsNil() && !b.IsNil():
-		compare(a.Elem(), b.Elem(), path, report)
-	default:
-		report(path, text(a), text(b))
+		fields = append(fields, FieldChange{f.Key, x.Value, y.Value, effect})
 	}
+	return fields
 }
 
-func join(path, key string) string {
-	if path == "" {
-		return key
-	}
-	return path + "." + key
-}
-
-func isText(v reflect.Value) bool {
-	_, ok := v.Interface().(fmt.Stringer)
-	return ok
-}
-
-// text writes a value of a definition for people.
-func text(v reflect.Value) string {
-	switch x := v.Interface().(type) {
-	case time.Duration:
-		return x.String()
-	case fmt.Stringer:
-		return x.String()
-	case []string:
-		return strings.Join(x, " ")
-	}
-	if v.Kind() == reflect.Pointer {
-		if v.IsNil() {
-			return "none"
+func joined(all []Field) map[string]Field {
+	m := make(map[string]Field, len(all))
+	for _, f := range all {
+		if g, ok := m[f.Key]; ok && !strings.HasPrefix(f.Key, "env.") {
+			f.Value, f.secret = g.Value+"; "+f.Value, g.secret+f.secret
 		}
-		return text(v.Elem())
-	}
-	return fmt.Sprint(v.Interface())
-}
-
-// changedNames returns the names of the variables that differ.
-func changedNames(from, to []string) (names []string) {
-	a, b := variables(from), variables(to)
-	for _, kv := range append(slices.Clone(from), to...) {
-		name, _, _ := strings.Cut(kv, "=")
-		x, inA := a[name]
-		y, inB := b[name]
-		if (inA != inB || x != y) && !slices.Contains(names, name) {
-			names = append(names, name)
-		}
-	}
-	return names
-}
-
-func variables(env []string) map[string]string {
-	m := make(map[string]string, len(env))
-	for _, kv := range env {
-		name, value, _ := strings.Cut(kv, "=")
-		m[name] = value
+		m[f.Key] = f
 	}
 	return m
-}
-
-// fileKeys are the names of fields in configuration files, where they are not
-// the same in other letters.
-var fileKeys = map[string]string{
-	"Argv": "command", "Dir": "directory", "SuccessCodes": "success_exit_codes", "MaxSizeBytes": "max_size",
-	"StderrFile": "stderr_file", "OnExit": "on_exit", "BlockOnFull": "on_full", "DependsOn": "depends_on",
-	"CleanEnv": "clean_env", "Checks": "health", "Curve": "strategy", "Initial": "initial_delay",
-	"MaxFiles": "max_files", "MaxAge": "max_age", "ConsoleFormat": "console_format",
-	"ReloadSignal": "reload.signal", "OnExhausted": "on_exhausted",
-}
-
-func fileKey(field string) string {
-	if key, ok := fileKeys[field]; ok {
-		return key
-	}
-	return strings.ToLower(field)
 }

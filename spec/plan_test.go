@@ -29,7 +29,7 @@ func TestPlan(t *testing.T) {
 		&Process{Name: "friend", DependsOn: []DependsOn{{Name: "anew", Restart: true}}},
 	)
 	want := []Change{
-		{Name: "inplace", Effect: InPlace, Fields: []FieldChange{{"restart.success_exit_codes", "[0]", "[0 3]", InPlace}}},
+		{Name: "inplace", Effect: InPlace, Fields: []FieldChange{{"restart.success_exit_codes", "0", "0 3", InPlace}}},
 		{Name: "anew", Effect: Anew, Drags: []string{"friend"}, Fields: []FieldChange{
 			{"command", "x", "x -v", Anew}, {"env.KEY", "", "", Anew}, {"env.MORE", "", "", Anew}}},
 		{Name: "fresh", Effect: Added},
