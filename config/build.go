@@ -12,13 +12,14 @@ import (
 
 // builder makes the tree of what was read.
 type builder struct {
-	r     *reader
-	sup   spec.Supervisor
-	base  process    // what holds for every process that does not say otherwise
-	env   []variable // of the file
-	names map[string]place
-	files map[string]string // the process that writes each log file
-	count int               // processes
+	r       *reader
+	file    *file
+	sup     spec.Supervisor
+	grounds map[int]*ground // by instance
+	names   map[string]place
+	files   map[string]string // the process that writes each log file
+	count   int               // processes
+	spent   int               // of maxValues
 
 	supplies map[string]place // the dependencies
 	waiting  []waiting        // processes that name others
@@ -26,15 +27,9 @@ type builder struct {
 
 // build makes the tree of the main file and the members of all files.
 func (r *reader) build(f *file, main *source) *spec.Tree {
-	b := &builder{r: r, base: defaultProcess(), names: map[string]place{}, files: map[string]string{}}
+	b := &builder{r: r, file: f, grounds: map[int]*ground{}, names: map[string]place{}, files: map[string]string{}}
 	b.sup = r.supervisor(f.supervisor, main)
-	if f.defaults != nil {
-		r.tables.process.read(r, *f.defaults, &b.base, b.base.at)
-	}
-	b.env = r.variables(f.envFiles)
-	if f.env != nil {
-		b.env = r.env(*f.env, b.env)
-	}
+	b.ground(1)
 	t := &spec.Tree{Supervisor: b.sup}
 	t.Dependencies = b.dependencies(f.supplies)
 	t.Root.Members = b.members(f.members, "", policy.OneForOne)
@@ -58,7 +53,9 @@ func (b *builder) members(list []members, prefix string, strategy policy.Strateg
 			if m.groups {
 				out = append(out, spec.Member{Group: b.group(name, p)})
 			} else {
-				out = append(out, spec.Member{Process: b.process(name, prefix, p, strategy)})
+				for _, one := range b.process(name, prefix, p, strategy) {
+					out = append(out, spec.Member{Process: one})
+				}
 			}
 		}
 	}
@@ -103,12 +100,11 @@ func (b *builder) group(name string, p pair) *spec.Group {
 	return out
 }
 
-func (b *builder) process(name, prefix string, p pair, strategy policy.Strategy) *spec.Process {
+// one makes one process of what was read.
+func (b *builder) one(name, prefix string, d *process, p pair, strategy policy.Strategy) *spec.Process {
 	b.count++
-	d := b.base.clone()
-	b.r.tables.process.read(b.r, p.value, &d, d.at)
-	out := b.spec(name, &d, p)
-	b.checkStop(&d, out, p)
+	out := b.spec(name, d, p)
+	b.checkStop(d, out, p)
 	b.checkEffect(&d.restart, p.at.path)
 	b.checkReach(&d.restart, p.at)
 	b.checkOnExit(&d.restart, p.at.path)
@@ -122,8 +118,8 @@ func (b *builder) process(name, prefix string, p pair, strategy policy.Strategy)
 // spec resolves what depends on the name, the file and other keys.
 func (b *builder) spec(name string, d *process, p pair) *spec.Process {
 	out := &spec.Process{
-		Name: name, Description: d.description, Type: d.kind, Autostart: d.autostart,
-		Dir: d.directory, CleanEnv: d.cleanEnv,
+		Name: name, Description: d.description, Type: d.kind, Autostart: d.autostart, Essential: d.essential,
+		Dir: d.directory, CleanEnv: d.cleanEnv, Rights: b.r.rights(&d.rights), Hooks: b.hooks(d, p),
 		Restart: d.restart.spec(), Stop: d.stop.spec(), Logs: d.logs.Logs,
 		Checks: b.checks(d, p), Readiness: b.readiness(d, p),
 	}
@@ -135,7 +131,8 @@ func (b *builder) spec(name string, d *process, p pair) *spec.Process {
 	if out.Dir == "" {
 		out.Dir = p.at.src.dir
 	}
-	for _, v := range overlay(overlay(b.env, b.r.variables(d.envFiles)), d.env) {
+	out.ReloadSignal, out.Hooks[spec.OnReload] = b.reload(d, p)
+	for _, v := range overlay(overlay(d.fileEnv, b.r.variables(d.envFiles)), d.env) {
 		out.Env = append(out.Env, v.entry)
 	}
 	if out.Logs.File == "" {
@@ -165,6 +162,8 @@ func (b *builder) claimLog(path, name string, at places, key string, p pair) {
 		b.files[path] = name
 	case owner == name:
 		b.r.problem(where, "is the same file twice", "leave stderr_file out to have both streams in one file")
+	case instanceOf(owner) == instanceOf(name):
+		b.r.problem(where, "is the same file for all instances", "put ${"+instanceVariable+"} into it")
 	default:
 		where.path = p.at.key("logs").key(key).path
 		b.r.problem(where, "is the log of "+owner+" already", "give each process a file of its own")

@@ -21,9 +21,10 @@ type Setting struct {
 func Command(name string, argv []string, settings []Setting, opt Options) (*spec.Tree, Problems) {
 	r := newReader(opt)
 	here := &source{dir: workingDir()}
-	b := &builder{r: r, base: defaultProcess(), names: map[string]place{}, files: map[string]string{}}
+	b := &builder{r: r, names: map[string]place{}, files: map[string]string{}}
 	b.sup = r.supervisor(nil, here)
-	d := &b.base
+	process := defaultProcess()
+	d := &process
 	d.command = command{words: argv, list: true, at: place{src: here}}
 	for _, s := range settings {
 		n := r.setting("", s.Value, s.Origin)
@@ -35,12 +36,12 @@ func Command(name string, argv []string, settings []Setting, opt Options) (*spec
 		r.tables.process.read(r, n, d, d.at)
 	}
 	p := pair{key: name, at: place{src: here}, value: node{y: &yaml.Node{Kind: yaml.MappingNode}}}
-	process := b.spec(name, d, p)
+	made := b.spec(name, d, p)
 	if r.failed() {
 		return nil, r.problems()
 	}
 	t := &spec.Tree{Supervisor: b.sup}
-	t.Root.Members = []spec.Member{{Process: process}}
+	t.Root.Members = []spec.Member{{Process: made}}
 	return t, r.problems()
 }
 

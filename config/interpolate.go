@@ -94,7 +94,7 @@ func (e *expansion) variable(inside string, off int) (string, bool) {
 			"write ${VAR}, ${VAR:-default} or ${VAR:?message}, or $${ for a literal ${")
 		return "", false
 	}
-	value, set := e.r.opt.Env(name)
+	value, set := e.r.lookup(name)
 	if op == "" && set || value != "" {
 		return e.spend(value, off)
 	}
@@ -116,9 +116,24 @@ func (e *expansion) variable(inside string, off int) (string, bool) {
 		}
 		return "", false
 	}
-	e.problem(off, "needs the variable "+name+", which is not set",
-		"set it in gosup's environment, or give a default: ${"+name+":-…}")
+	hint := "set it in gosup's environment, or give a default: ${" + name + ":-…}"
+	if name == instanceVariable {
+		hint = "processes and what holds for them have it"
+	}
+	e.problem(off, "needs the variable "+name+", which is not set", hint)
 	return "", false
+}
+
+// instanceVariable is not one of gosup's environment: each instance of a
+// process has its own.
+const instanceVariable = "GOSUP_INSTANCE"
+
+func (r *reader) lookup(name string) (value string, set bool) {
+	if name == instanceVariable {
+		r.varies = true
+		return r.instance, r.instance != ""
+	}
+	return r.opt.Env(name)
 }
 
 // spend counts what variables put into the configuration.

@@ -6,7 +6,7 @@ type file struct {
 	supervisor *node
 	defaults   *node
 	env        *node
-	envFiles   []envFile
+	envFiles   *node
 	supplies   []node // dependencies:
 	members    []members
 }
@@ -48,8 +48,8 @@ func fileTable() table[file] {
 				doc: "Files of KEY=value lines for all processes. A missing one is an error unless it is written with a ? before it." +
 					" The later wins: env_files, env, the process's env_files, the process's env.",
 				set: func(r *reader, n node, to *file) {
-					if v, ok := r.envFileList(n); ok && r.mainOnly(n) {
-						to.envFiles = v
+					if r.mainOnly(n) {
+						to.envFiles = &n
 					}
 				},
 			},

@@ -347,7 +347,7 @@ func (r *reader) probe(p *probe, kind string, at place) spec.Probe {
 		if !r.required(p.exec.at, "command", at, "such as command: [bin/check]") {
 			return spec.Probe{}
 		}
-		return spec.Probe{Exec: &spec.ExecProbe{Argv: r.words(p.exec.command, `write [/bin/sh, -c, "…"]`), DegradedCodes: p.exec.degraded}}
+		return spec.Probe{Exec: &spec.ExecProbe{Argv: r.words(p.exec.command, shellHint), DegradedCodes: p.exec.degraded}}
 	case "tcp":
 		r.required(p.tcp.at, "address", at, "such as 127.0.0.1:5432")
 		v := p.tcp.TCPProbe

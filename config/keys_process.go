@@ -1,12 +1,8 @@
 package config
 
 import (
-	"errors"
 	"maps"
-	"slices"
 	"strings"
-
-	"github.com/kballard/go-shellquote"
 
 	"gosup/spec"
 )
@@ -19,27 +15,24 @@ type process struct {
 	description string
 	kind        spec.Type
 	autostart   bool
+	essential   bool
+	instances   int
 	directory   string // absolute; "" for the folder of the process's file
 	env         []variable
 	envFiles    []envFile
 	cleanEnv    bool
+	fileEnv     []variable // of the file, below all of these
+	rights      rights
 	dependsOn   []need
 	requires    []requirement
 	restart     restart
 	health      *health    // nil for none; replaced, never changed in place
 	readiness   *readiness // likewise
 	stop        stop
+	hooks       hooks
+	reload      *reload // nil for none; replaced, never changed in place
 	logs        logs
 	at          places
-}
-
-// command is what to run, as the file has it.
-type command struct {
-	words []string // of a list
-	line  string   // of a string
-	list  bool
-	wrong bool  // and that has been said
-	at    place // its src is nil if there is none
 }
 
 // variable is one of an environment. Its entry, NAME=value, is shared by all
@@ -56,7 +49,7 @@ type envFile struct {
 
 func defaultProcess() process {
 	return process{
-		autostart: true, restart: production(), stop: defaultStop(), logs: defaultLogs(),
+		autostart: true, instances: 1, restart: production(), stop: defaultStop(), logs: defaultLogs(),
 		at: places{},
 	}
 }
@@ -66,7 +59,7 @@ func processTable() table[process] {
 	return table[process]{
 		name: "process",
 		doc:  "One process to supervise. The same keys in `defaults` hold for every process that does not say otherwise.",
-		keys: []key[process]{
+		keys: append([]key[process]{
 			{
 				name: "command", kind: commandKind(), aka: []string{"cmd", "exec", "execstart", "args", "argv", "run"},
 				doc: "What to run. A list is the program and its arguments; a string is split into words as a POSIX" +
@@ -78,6 +71,18 @@ func processTable() table[process] {
 			choiceKey("type", "service", "`service`: is meant to run for ever. `oneshot`: is meant to end, and its success is final.",
 				words, func(p *process, i int) { p.kind = spec.Type(i) }),
 			boolKey("autostart", "true", "Start it with gosup.", func(p *process) *bool { return &p.autostart }),
+			boolKey("essential", "false", "When it ends for good, gosup stops everything and exits with its code.",
+				func(p *process) *bool { return &p.essential }),
+			{
+				name: "instances", kind: intKind(1, maxInstances), def: "1", aka: []string{"numprocs", "replicas", "scale", "count"},
+				doc: "How many of it run. From 2 on they are named `web@1`, `web@2` and so on, and `web` means them all." +
+					" `${GOSUP_INSTANCE}` in its strings is the number of each, also with 1.",
+				set: func(r *reader, n node, to *process) {
+					if v, ok := r.integer(n, 1, maxInstances); ok {
+						to.instances = v
+					}
+				},
+			},
 			{
 				name: "directory", kind: stringKind("path"), def: ".",
 				aka: []string{"cwd", "working_dir", "workingdirectory", "workdir", "dir", "chdir"},
@@ -140,94 +145,22 @@ func processTable() table[process] {
 				set: func(r *reader, n node, to *process) { r.stop(n, &to.stop) },
 			},
 			{
+				name: "hooks", kind: mappingKind("hooks"), aka: []string{"hook", "lifecycle", "execstartpre", "execstartpost", "execstoppost"},
+				doc: "What runs before and after it.",
+				set: func(r *reader, n node, to *process) { r.tables.hooks.read(r, n, &to.hooks, nil) },
+			},
+			{
+				name: "reload", kind: orWords("reload", "none"), aka: []string{"execreload"},
+				doc: "What `gosup ctl reload NAME` does: without it, nothing.",
+				set: func(r *reader, n node, to *process) { r.reload(n, to) },
+			},
+			{
 				name: "logs", kind: mappingKind("logs"), aka: []string{"logging", "log", "stdout_logfile", "log_location"},
 				doc: "What becomes of its output.",
 				set: func(r *reader, n node, to *process) { r.tables.logs.read(r, n, &to.logs, to.logs.at) },
 			},
-		},
+		}, rightsKeys()...),
 	}
-}
-
-func commandKind() kind {
-	one := 1
-	return kind{text: "list or string", schema: &subschema{AnyOf: []*subschema{
-		{Type: types{"string"}},
-		{Type: types{"array"}, Items: wordSchema(), MinItems: &one},
-	}}}
-}
-
-// command reads a command: of a process or of what runs for it.
-func (r *reader) command(n node) command {
-	f := form{"a command", "a list such as [bin/web, --port, \"8080\"], or a string"}
-	c := command{at: n.at}
-	if n.list() {
-		items, _ := r.items(n, f)
-		c.list = true
-		for _, item := range items {
-			w, ok := r.text(item)
-			c.wrong = c.wrong || !ok
-			c.words = append(c.words, w)
-		}
-	} else {
-		s, ok := r.str(n, f)
-		c.line, c.wrong = s, !ok
-	}
-	return c
-}
-
-// argv returns the words of a process's command, or records why it has none.
-func (r *reader) argv(p *process) []string {
-	c := p.command
-	switch {
-	case !p.shell || c.wrong:
-		return r.words(c, "set shell: true")
-	case c.list:
-		r.problem(c.at, "is a list, and with shell: true it must be a string", "write it as a string, or shell: false")
-		return nil
-	case strings.TrimSpace(c.line) == "":
-		r.problem(c.at, "names no program", "such as bin/web --port 8080")
-		return nil
-	}
-	return []string{"/bin/sh", "-c", c.line}
-}
-
-// words returns the words of a command that no shell runs, or records why it
-// has none. The hint is how a shell is had.
-func (r *reader) words(c command, hint string) []string {
-	var words []string
-	var err error
-	switch {
-	case c.wrong:
-		return nil
-	case c.list:
-		words = c.words
-	default:
-		words, err = shellquote.Split(c.line)
-	}
-	switch {
-	case errors.Is(err, shellquote.UnterminatedEscapeError):
-		r.problem(c.at, "ends in a backslash", "remove it, or write two")
-		return nil
-	case err != nil:
-		r.problem(c.at, "has a quote that is not closed", "close it, or write the command as a list")
-		return nil
-	case len(words) == 0 || words[0] == "":
-		such := "such as bin/web --port 8080"
-		if c.list {
-			such = `such as [bin/web, --port, "8080"]`
-		}
-		r.problem(c.at, "names no program", such)
-		return nil
-	case c.list:
-		return words
-	}
-	for _, w := range words {
-		if slices.Contains([]string{"|", "||", "&&", "&", ";", ">", ">>", "<", "2>&1", "2>"}, w) {
-			r.warning(c.at, "has the word "+w+", which only a shell understands, and none is run", hint)
-			break
-		}
-	}
-	return words
 }
 
 func envKind() kind {

@@ -49,7 +49,7 @@ func supervisorTable() table[supervisor] {
 				name: "socket_mode", kind: modeKind(), def: "0600",
 				doc: "The permissions of the socket, in octal.",
 				set: func(r *reader, n node, to *supervisor) {
-					if v, ok := r.mode(n); ok {
+					if v, ok := r.mode(n, "0600"); ok {
 						to.SocketMode = v
 					}
 				},
@@ -62,6 +62,11 @@ func supervisorTable() table[supervisor] {
 				func(s *supervisor, i int) { s.LogFormat = formats[i] }),
 			durationKey("shutdown_timeout", "30s", "How long the whole shutdown may take; what is left then is killed.",
 				func(s *supervisor) *time.Duration { return &s.ShutdownTimeout }),
+			choiceKey("exit_on", "never", "When gosup ends by itself: `never`; `all_done`: when every process is exited, failed or stopped,"+
+				" with code 0 if none is failed, else 1; `any_failed`: when one is failed, with code 1.",
+				spec.ExitOnNames(), func(s *supervisor, i int) { s.ExitOn = spec.ExitOn(i) }),
+			intKey("parallel_starts", "0", "How many processes may be starting at one time. 0: no limit.", 0, 1_000_000,
+				func(s *supervisor) *int { return &s.ParallelStarts }),
 		},
 	}
 }
@@ -72,10 +77,10 @@ func modeKind() kind {
 	}})}
 }
 
-// mode returns permission bits. 600 and 0600 without quotes mean what chmod
+// mode returns permission bits, such as an example. 600 and 0600 without quotes mean what chmod
 // makes of them, whatever number YAML sees there.
-func (r *reader) mode(n node) (uint32, bool) {
-	f := form{"permissions in octal", `such as "0600"`}
+func (r *reader) mode(n node, such string) (uint32, bool) {
+	f := form{"permissions in octal", "such as " + strconv.Quote(such)}
 	s, ok := r.scalar(n, f)
 	if !ok {
 		return 0, false

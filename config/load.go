@@ -60,6 +60,9 @@ type reader struct {
 	included map[string]place  // where each file was included, by its absolute path
 	envFiles map[string]dotenv // by absolute path
 	expanded int               // bytes that variables have come to
+	instance string            // of the process that is being read; "" where none is
+	varies   bool              // something has asked for it
+	accounts *accounts         // of the machine; nil as long as nobody has asked
 }
 
 func newReader(opt Options) *reader {

@@ -90,7 +90,8 @@ func TestSchema(t *testing.T) {
 		}
 	}
 	for _, file := range []string{"keys.yaml", "restart.yaml", "stop.yaml", "logs.yaml", "types.yaml", "top_list.yaml",
-		"health.yaml", "readiness.yaml", "depends.yaml", "dependencies.yaml"} {
+		"health.yaml", "readiness.yaml", "depends.yaml", "dependencies.yaml",
+		"hooks.yaml", "instances.yaml", "rights.yaml"} {
 		if !refusedByBoth[file] {
 			t.Errorf("the schema accepts %s", file)
 		}
@@ -120,6 +121,11 @@ func TestSchemaUnknownKeys(t *testing.T) {
 		"processes: {a: {command: a, health: {checks: {a: {%s}}}}}",
 		"processes: {a: {command: a, readiness: {%s}}}",
 		"processes: {a: {command: a, depends_on: {b: {%s}}}}",
+		"processes: {a: {command: a, hooks: {%s}}}",
+		"processes: {a: {command: a, hooks: {pre_start: {%s}}}}",
+		"processes: {a: {command: a, reload: {%s}}}",
+		"processes: {a: {command: a, capabilities: {%s}}}",
+		"processes: {a: {command: a, limits: {%s}}}",
 		"dependencies: {a: {%s}}",
 		"dependencies: {a: {breaker: {%s}}}",
 		"groups: {a: {%s}}",

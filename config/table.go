@@ -162,6 +162,10 @@ type tables struct {
 	need         table[need]
 	dependency   table[dependency]
 	breaker      table[policy.BreakerLimit]
+	hooks        table[hooks]
+	hook         table[hook]
+	reload       table[reload]
+	capabilities table[rights]
 }
 
 func newTables() *tables {
@@ -186,9 +190,14 @@ func newTables() *tables {
 		need:        needTable(),
 		dependency:  dependencyTable(),
 		breaker:     breakerTable(),
+
+		hooks:        hooksTable(),
+		hook:         hookTable(),
+		capabilities: capabilitiesTable(),
 	}
 	t.groupRestart = groupRestartTable(t.restart)
 	t.health = healthTable(t.check)
+	t.reload = reloadTable(t.hook)
 	return t
 }
 
@@ -198,7 +207,8 @@ func (t *tables) sections() []section {
 		t.file.section(), t.supervisor.section(), t.process.section(), t.need.section(), t.restart.section(),
 		t.rule.section(), t.health.section(), t.check.section(), t.http.section(), t.exec.section(),
 		t.tcp.section(), t.heartbeat.section(), t.onUnhealthy.section(), t.readiness.section(),
-		t.stop.section(), t.step.section(), t.logs.section(), t.group.section(), t.groupRestart.section(),
+		t.stop.section(), t.step.section(), t.hooks.section(), t.hook.section(), t.reload.section(),
+		t.capabilities.section(), t.logs.section(), t.group.section(), t.groupRestart.section(),
 		t.dependency.section(), t.breaker.section(),
 	}
 }

@@ -1,7 +1,9 @@
 package config
 
 import (
+	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -99,6 +101,9 @@ func checkTree(t *testing.T, tree *spec.Tree) {
 		check(b.Initial >= 0 && b.Jitter >= 0 && b.Jitter <= 1, "%s: backoff %+v", p.Name, b)
 		check(b.Curve != policy.Exponential || b.Multiplier >= 1 && b.Initial <= b.Max, "%s: backoff %+v", p.Name, b)
 		checkProbes(t, p)
+		for m, h := range p.Hooks {
+			check(h == nil || len(h.Commands) > 0 && h.Timeout > 0, "%s: hook %d %+v", p.Name, m, h)
+		}
 		for _, e := range p.Env {
 			check(strings.Index(e, "=") > 0 && !strings.Contains(e, "\x00"), "%s: env %q", p.Name, e)
 		}
@@ -149,6 +154,7 @@ func TestLoadFull(t *testing.T) {
 		Name: "full", RuntimeDir: dir + "/run", StateDir: "/var/lib/full", LogDir: dir + "/logs",
 		Socket: "/tmp/full.sock", SocketMode: 0o660, SocketGroup: "adm",
 		LogLevel: "debug", LogFormat: "json", ShutdownTimeout: 24 * time.Hour,
+		ExitOn: spec.ExitAllDone, ParallelStarts: 8,
 	}
 	if d := cmp.Diff(wantSupervisor, tree.Supervisor); d != "" {
 		t.Errorf("supervisor (-want +got):\n%s", d)
@@ -214,7 +220,8 @@ func TestOrder(t *testing.T) {
 	for _, p := range processes(&tree.Root) {
 		got = append(got, p.Name)
 	}
-	want := []string{"first", "first-group/one", "second", "web", "line", "shell", "checked", "several", "api/inner/worker", "api/gateway"}
+	want := []string{"first", "first-group/one", "second", "web", "line", "shell", "checked", "several", "hooked",
+		"worker@1", "worker@2", "limited", "api/inner/worker", "api/gateway"}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("order (-want +got):\n%s", d)
 	}
@@ -228,6 +235,22 @@ func TestOrder(t *testing.T) {
 	}
 	if n := len(first.Env); first.Env[n-1] != "A=own" || slices.Contains(first.Env, "B=base") {
 		t.Errorf("a merge key mixed the mappings below it: %q", first.Env)
+	}
+}
+
+// TestFullHasEveryKey keeps the file at what it says of itself.
+func TestFullHasEveryKey(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("testdata/good/full.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range newTables().sections() {
+		for _, f := range s.fields {
+			if !regexp.MustCompile(`\b`+f.name+`: `).Match(text) && !regexp.MustCompile(`(?m)^ *`+f.name+`:$`).Match(text) {
+				t.Errorf("%s: no key %s", s.name, f.name)
+			}
+		}
 	}
 }
 
@@ -371,6 +394,9 @@ func TestWrittenDefaults(t *testing.T) {
 		{"readiness", "processes: {a: {command: a, readiness: {" + probe, "}}}", all.readiness.fields()},
 		{"depends_on", "processes: {b: {command: b}, a: {command: a, depends_on: {b: {", "}}}}", all.need.fields()},
 		{"dependency", "processes: {a: {command: a}}\ndependencies: {b: {" + probe, "}}", all.dependency.fields()},
+		{"hook", "processes: {a: {command: a, hooks: {pre_start: {command: b, ", "}}}}", all.hook.fields()},
+		{"reload", "processes: {a: {command: a, reload: {command: b, ", "}}}", all.reload.fields()},
+		{"capabilities", "processes: {a: {command: a, capabilities: {", "}}}", all.capabilities.fields()},
 		{"breaker", "processes: {a: {command: a}}\ndependencies: {b: {breaker: {", "}}}", all.breaker.fields()},
 	} {
 		plain := parse(t, section.before+section.after)
