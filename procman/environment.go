@@ -79,7 +79,10 @@ func (v environment) of(p *spec.Process, e tree.Start, tag, stateDir string) []s
 		env = append(env, userVariables(u)...)
 	}
 	env = append(env, p.Env...)
-	_, instance, _ := strings.Cut(p.Name, "@")
+	_, instance, several := strings.Cut(p.Name, "@")
+	if !several {
+		instance = "1" // as in the strings of the file: it stays so when others join
+	}
 	env = append(env,
 		"GOSUP_PROCESS="+p.Name,
 		"GOSUP_INSTANCE="+instance,
