@@ -76,95 +76,94 @@ const (
 
 // node is a process or a group.
 type node struct {
-	id      NodeID
-	parent  int32 // index; -1 for the root
-	end     int32 // one past the last descendant
-	name    string
-	proc    *spec.Process // of a process
-	group   *spec.Group   // of a group
-	removed bool          // no longer defined: it goes when it is down
+	// What every pass looks at lies together: with a thousand nodes, memory is
+	// what a step costs.
+	parent     int32 // index; -1 for the root
+	end        int32 // one past the last descendant
+	block      int32 // ordered group: the first member that is not up; 0 for none
+	waitFor    int32 // process: the node whose turn comes first; 0 for none
+	removed    bool  // no longer defined: it goes when it is down
+	rest       rest
+	cycle      bool // must be down once before it may run again
+	auto       bool // its next start is an automatic restart
+	held       bool // the delay of the group's last restart concerns it
+	body       body
+	bowing     bool // the hook before the stop was begun
+	planned    bool // the end of this run was ordered
+	ready      bool
+	probing    bool
+	failed     bool
+	restarting bool // all marked members go down before any starts again
+	cycling    bool // some member is marked
+	must       bool // must be down
+	down       bool // nothing of it exists
+	up         bool // all in it that should run is ready
+	well       bool // up, and its checks are content
+	good       bool // its budget's clock runs
+	late       bool // group: a later member must go down and is not
+	open       bool // group: members may start, as far as those above say
+	queued     bool // process: as many as may are starting
+	shown      State
+	touched    bool          // something that View tells has changed
+	ailing     Ending        // why the run is being replaced; 0 if it is not
+	leaves     bool          // it says that it is ending
+	group      *spec.Group   // of a group
+	proc       *spec.Process // of a process
+	vigil      *vigil        // nil until it is ready, and without checks
+	requires   []int32       // places in Tree.deps
+	notBefore  Time          // of the next start; for a group, of the members that are held
+	deadline   Time          // of the rung
+	hold       Time          // group: no start in it before, as far as those above say
+	nextFrom   Time          // process: the start it is waiting for; 0 for none
+	step       int           // rungs of the stop ladder climbed; past the last one is SIGKILL
+	readyAt    Time          // by its delay; 0 for none
+	readyBy    Time          // else it has failed to start
+	undoAt     Time          // 0 for never
+	turnAt     Time          // when it may start after a breaker has closed; 0 once it may
+	busySince  Time          // since when starts find the program's file busy
+
+	id   NodeID
+	name string
 
 	// What was decided.
-	rest      rest
-	cycle     bool // must be down once before it may run again
-	auto      bool // its next start is an automatic restart
-	notBefore Time // of the next start; for a group, of the members that are held
-	held      bool // the delay of the group's last restart concerns it
-	cause     *Cause
-	budget    policy.Budget
-	total     uint64
-	failures  uint64
-	orders    uint64
+	cause    *Cause
+	budget   policy.Budget
+	total    uint64
+	failures uint64
+	orders   uint64
 
 	// The run.
-	body      body
-	bowing    bool // the hook before the stop was begun
 	bowed     bool // it is done
 	cancelled bool // the hook that runs was killed
-	planned   bool // the end of this run was ordered
-	ready     bool
-	step      int  // rungs of the stop ladder climbed; past the last one is SIGKILL
-	deadline  Time // of the rung
-	busySince Time // since when starts find the program's file busy
 	run       uint64
 	pid       int
 	startedAt Time
 	lastExit  *Exit
 
 	// Health and readiness of the run.
-	vigil       *vigil // nil until it is ready, and without checks
 	shownHealth Health
-	ailing      Ending // why the run is being replaced; 0 if it is not
 	status      string // what it says it is doing
 	reloads     bool   // it says that it does
-	leaves      bool   // it says that it is ending
 	plannedAt   Time   // when it last said such a thing
 	requests    uint64 // totals that came with heartbeats
 	errors      uint64
-	readyAt     Time   // by its delay; 0 for none
-	readyBy     Time   // else it has failed to start
 	spoken      bool   // it has said that it is ready before it was known to have started
 	notReady    string // what its last readiness probe said
 	probeAt     Time   // of its next readiness probe
 	probeGap    time.Duration
-	probing     bool
 
 	// What a person has put on it for a time.
 	frozen    bool
 	sickUntil Time // its checks fail until then; 0 for no
-	undoAt    Time // 0 for never
 	undoBy    *Asked
 
 	// What it depends on. Places in the tree: see link.
 	depends    []edge
 	dependents []edge
-	requires   []int32   // places in Tree.deps
 	payments   []payment // what its restarts have cost lately
-	turnAt     Time      // when it may start after a breaker has closed; 0 once it may
 	turnOf     string    // the dependency that it was
 
-	// Groups.
-	failed     bool
-	restarting bool // all marked members go down before any starts again
-	cycling    bool // some member is marked
-
-	// Of the settle under way.
-	must     bool  // must be down
-	down     bool  // nothing of it exists
-	up       bool  // all in it that should run is ready
-	well     bool  // up, and its checks are content
-	good     bool  // its budget's clock runs
-	late     bool  // group: a later member must go down and is not
-	open     bool  // group: members may start, as far as those above say
-	hold     Time  // group: no start in it before, as far as those above say
-	block    int32 // ordered group: the first member that is not up; 0 for none
-	waitFor  int32 // process: the node whose turn comes first; 0 for none
-	queued   bool  // process: as many as may are starting
-	nextFrom Time  // process: the start it is waiting for; 0 for none
-
-	shown   State
-	touched bool // something that View tells has changed
-	view    *Node
+	view *Node // nil if it is to be made anew
 }
 
 func (n *node) isGroup() bool { return n.group != nil }
