@@ -14,4 +14,6 @@
 //	bytes -> yaml.Node        document.go: limits, syntax errors with a place
 //	      -> drafts           table.go, keys_*.go: each mapping read by its table, layer over layer
 //	      -> spec.Tree        build.go: defaults that depend on others, and the checks between keys
+//	                          instance.go: a process is read once for each instance that differs
+//	                          link.go, circle.go: what names mean, and that nothing waits for itself
 package config
