@@ -23,7 +23,7 @@ func newSettings(flags *pflag.FlagSet) *settings {
 	s := &settings{viper: viper.New(), flags: flags}
 	for _, k := range config.SupervisorKeys() {
 		name := flagName(k.Name)
-		usage := k.Doc
+		usage := strings.ReplaceAll(k.Doc, "`", "") // pflag would take what is in them for the value's name
 		if k.Default != "" {
 			usage += " Default: " + k.Default
 		}
