@@ -5,7 +5,9 @@ package gosup
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -96,6 +98,23 @@ func TestRoomsImportOnlyWhatTheyMay(t *testing.T) {
 			case onlyRoom[imp] != "" && onlyRoom[imp] != room && !strings.HasPrefix(room, "scripts/"):
 				t.Errorf("%s imports %s, which only %s may", room, imp, onlyRoom[imp])
 			}
+		}
+	}
+}
+
+// TestArchitectureNamesTheRooms: the table in ARCHITECTURE.md is the one here.
+func TestArchitectureNamesTheRooms(t *testing.T) {
+	text, err := os.ReadFile("ARCHITECTURE.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for room, may := range rooms {
+		want := "nothing"
+		if len(may) > 0 {
+			want = "`" + strings.Join(may, "` `") + "`"
+		}
+		if row := fmt.Sprintf("| `%s` | %s |", room, want); !strings.Contains(string(text), row) {
+			t.Errorf("ARCHITECTURE.md has no row %s", row)
 		}
 	}
 }
