@@ -64,34 +64,44 @@ type ShutdownRequest struct {
 // askTimeout is for a wish that nobody waits for to come true.
 const askTimeout = 10 * time.Second
 
+// start has processes started, and answers when they run, have exited, or the
+// first attempt has failed.
 func (s *Server) start(w http.ResponseWriter, r *http.Request) error {
 	return s.act(w, r, tree.AskStart)
 }
 
+// stop has processes stopped, and answers when nothing is left of them.
 func (s *Server) stop(w http.ResponseWriter, r *http.Request) error {
 	return s.act(w, r, tree.AskStop)
 }
 
+// restart has processes stopped and started again, of several instances one
+// after the other, and answers when they run.
 func (s *Server) restart(w http.ResponseWriter, r *http.Request) error {
 	return s.act(w, r, tree.AskRestart)
 }
 
+// signal sends a signal to the first process of each run.
 func (s *Server) signal(w http.ResponseWriter, r *http.Request) error {
 	return s.act(w, r, tree.AskSignal)
 }
 
+// freeze makes processes stand still, with all that they started.
 func (s *Server) freeze(w http.ResponseWriter, r *http.Request) error {
 	return s.act(w, r, tree.AskFreeze)
 }
 
+// thaw lets frozen processes go on.
 func (s *Server) thaw(w http.ResponseWriter, r *http.Request) error {
 	return s.act(w, r, tree.AskThaw)
 }
 
+// failHealth makes the checks of processes fail, whatever they find.
 func (s *Server) failHealth(w http.ResponseWriter, r *http.Request) error {
 	return s.act(w, r, tree.AskFailHealth)
 }
 
+// reloadProcess has processes reload themselves, as their definition says.
 func (s *Server) reloadProcess(w http.ResponseWriter, r *http.Request) error {
 	return s.act(w, r, tree.AskReload)
 }
@@ -241,6 +251,7 @@ func parseAction(r *http.Request, verb tree.Verb) (action, error) {
 	return a, nil
 }
 
+// shutdown has everything stopped and the daemon end. It answers at once.
 func (s *Server) shutdown(w http.ResponseWriter, r *http.Request) error {
 	var req ShutdownRequest
 	if err := decode(r, &req); err != nil {

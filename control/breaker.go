@@ -71,10 +71,12 @@ type BreakerRequest struct {
 	ForSeconds float64 `json:"for_seconds,omitempty"` // of trip: closed again after this time; 0: never
 }
 
+// tripBreaker opens a breaker, and answers with what it is then.
 func (s *Server) tripBreaker(w http.ResponseWriter, r *http.Request) error {
 	return s.setBreaker(w, r, tree.AskTrip)
 }
 
+// resetBreaker closes a breaker, and answers with what it is then.
 func (s *Server) resetBreaker(w http.ResponseWriter, r *http.Request) error {
 	return s.setBreaker(w, r, tree.AskReset)
 }
@@ -154,6 +156,7 @@ type GuardResult struct {
 // maxReason bounds what a client says of a failure.
 const maxReason = 200
 
+// guardResult takes how the command ended that guard has let pass.
 func (s *Server) guardResult(w http.ResponseWriter, r *http.Request) error {
 	var req GuardResult
 	if err := decode(r, &req); err != nil {

@@ -80,6 +80,7 @@ func (s *Server) answerProcesses(w http.ResponseWriter, nodes []*tree.Node) {
 	w.Write(append(buf, "]\n"...))
 }
 
+// showProcess answers with the status of the one process that a name means.
 func (s *Server) showProcess(w http.ResponseWriter, r *http.Request) error {
 	name := r.PathValue("name")
 	nodes, err := choose(s.sup.Snapshot(), []string{name})
@@ -111,6 +112,7 @@ type Version struct {
 	UptimeSeconds float64   `json:"uptime_seconds"`
 }
 
+// version answers with what is known of the daemon itself.
 func (s *Server) version(w http.ResponseWriter, _ *http.Request) error {
 	c, started := s.clock(), s.sup.Started()
 	return s.answer(w, Version{

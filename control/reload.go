@@ -64,6 +64,8 @@ type ReloadRequest struct {
 	Reason string `json:"reason,omitempty"`
 }
 
+// reload applies what the configuration file says now, or nothing of it, and
+// answers with what that does.
 func (s *Server) reload(w http.ResponseWriter, r *http.Request) error {
 	var req ReloadRequest
 	if err := decode(r, &req); err != nil {
@@ -79,8 +81,8 @@ func (s *Server) reload(w http.ResponseWriter, r *http.Request) error {
 	return s.answer(w, plan)
 }
 
-// plan answers GET /v1/plan?file=PATH. The daemon reads the file with its own
-// rights and its messages quote it: so a file of the caller's choice is only
+// plan answers with what a reload would do. The daemon reads the file with its
+// own rights and its messages quote it: so a file of the caller's choice is only
 // for those who have these rights as well.
 func (s *Server) plan(w http.ResponseWriter, r *http.Request) error {
 	if s.opts.Reloader == nil {

@@ -103,55 +103,6 @@ func (s *Server) Close(ctx context.Context) {
 	}
 }
 
-// access is what a route does to the supervisor.
-type access uint8
-
-const (
-	read   access = iota // shows
-	change               // steers
-)
-
-// route is one line of the API.
-type route struct {
-	method string
-	path   string // as http.ServeMux has it
-	access access
-	handle func(s *Server, w http.ResponseWriter, r *http.Request) error
-}
-
-// routes returns the whole API.
-func routes() []route {
-	return []route{
-		{"GET", "/v1/processes", read, (*Server).listProcesses},
-		{"GET", "/v1/processes/{name...}", read, (*Server).showProcess},
-		{"GET", "/v1/tree", read, (*Server).showTree},
-		{"GET", "/v1/health", read, (*Server).health},
-		{"GET", "/v1/describe/{name...}", read, (*Server).describe},
-		{"GET", "/v1/why/{name...}", read, (*Server).why},
-		{"GET", "/v1/breakers", read, (*Server).breakers},
-		{"GET", "/v1/crashes", read, (*Server).crashes},
-		{"GET", "/v1/wait", read, (*Server).wait},
-		{"GET", "/v1/events", read, (*Server).events},
-		{"GET", "/v1/logs", read, (*Server).logs},
-		{"GET", "/v1/plan", read, (*Server).plan},
-		{"GET", "/v1/version", read, (*Server).version},
-		{"POST", "/v1/actions/start", change, (*Server).start},
-		{"POST", "/v1/actions/stop", change, (*Server).stop},
-		{"POST", "/v1/actions/restart", change, (*Server).restart},
-		{"POST", "/v1/actions/signal", change, (*Server).signal},
-		{"POST", "/v1/actions/reload", change, (*Server).reloadProcess},
-		{"POST", "/v1/actions/freeze", change, (*Server).freeze},
-		{"POST", "/v1/actions/thaw", change, (*Server).thaw},
-		{"POST", "/v1/actions/fail_health", change, (*Server).failHealth},
-		{"POST", "/v1/breakers/trip", change, (*Server).tripBreaker},
-		{"POST", "/v1/breakers/reset", change, (*Server).resetBreaker},
-		{"POST", "/v1/guard", change, (*Server).guard},
-		{"POST", "/v1/guard/result", change, (*Server).guardResult},
-		{"POST", "/v1/reload", change, (*Server).reload},
-		{"POST", "/v1/shutdown", change, (*Server).shutdown},
-	}
-}
-
 // handler returns the table as a handler, behind the checks that all requests
 // share.
 func (s *Server) handler() http.Handler {
