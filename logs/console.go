@@ -47,7 +47,7 @@ const maxWidth = 24
 func newConsole(p *Pump, opt Options) *console {
 	c := &console{
 		p: p, files: [2]*os.File{opt.Stdout, opt.Stderr}, color: opt.Color,
-		giveUp:  2 * time.Second,
+		giveUp:  closeTimeout,
 		waiting: map[*stream]struct{}{}, names: map[string]int{},
 	}
 	c.cond.L = &c.mu
@@ -77,11 +77,14 @@ func (c *console) busy(s *stream) bool {
 	return true
 }
 
-// forget drops a stream that is being closed.
-func (c *console) forget(s *stream) {
+// forget drops a stream that does not go to the console any more, and reports
+// whether it waited.
+func (c *console) forget(s *stream) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	_, waited := c.waiting[s]
 	delete(c.waiting, s)
+	return waited
 }
 
 // print queues what a stream has written, in the stream's console format.

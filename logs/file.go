@@ -34,6 +34,7 @@ type logFile struct {
 	ino     uint64
 	size    int64
 	start   int64         // where the last line begins, if mid; else size
+	over    bool          // nothing was written since a run has ended
 	mid     bool          // the file ends within a line
 	checked time.Duration // when the path was last seen to lead here; this and the others since the pump began
 	moved   bool          // it does no more, or a reopening was asked for
@@ -325,6 +326,7 @@ func (f *logFile) flush(s *stream, k *kit, now time.Time) {
 func (f *logFile) end() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.over = true
 	f.wake(true)
 }
 
@@ -377,7 +379,7 @@ func (f *logFile) write(out []byte, now time.Time) error {
 	if len(out) == 0 {
 		return nil
 	}
-	f.bad = nil
+	f.bad, f.over = nil, false
 	if f.cfg.format == spec.FormatRaw {
 		f.index.note(f.dir, f.base(), f.size, now)
 	}

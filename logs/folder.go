@@ -23,27 +23,35 @@ type dir struct {
 // acquireDir opens a folder, making it if need be, or shares it if it is open
 // and still the one that its path names.
 func (p *Pump) acquireDir(path string) (*dir, error) {
-	p.filesMu.Lock()
-	defer p.filesMu.Unlock()
 	now := p.since(p.now())
-	if d := p.dirs[path]; d != nil {
+	p.filesMu.Lock()
+	d := p.dirs[path]
+	sure := d != nil && now-d.seen < checkEvery/10
+	if d != nil {
+		d.refs++
+	}
+	p.filesMu.Unlock()
+	if sure {
+		return d, nil
+	}
+	if d != nil {
 		var open, at unix.Stat_t
-		if now-d.seen < checkEvery/10 {
-			d.refs++
-			return d, nil
-		}
 		if unix.Fstat(d.fd, &open) == nil && unix.Stat(path, &at) == nil && open.Ino == at.Ino && open.Dev == at.Dev {
+			p.filesMu.Lock()
 			d.seen = now
-			d.refs++
+			p.filesMu.Unlock()
 			return d, nil
 		}
+		p.releaseDir(d)
 	}
 	fd, err := openDir(path, true)
 	if err != nil {
 		return nil, err
 	}
-	d := &dir{path: path, fd: fd, refs: 1, seen: now}
+	d = &dir{path: path, fd: fd, refs: 1, seen: now}
+	p.filesMu.Lock()
 	p.dirs[path] = d
+	p.filesMu.Unlock()
 	return d, nil
 }
 

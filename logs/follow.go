@@ -77,9 +77,23 @@ func (p *positioned) Read(b []byte) (int, error) {
 func newFileTrack(s *shelf, f *follower, d decoder, q Query) *fileTrack {
 	t := &fileTrack{follower: f, decoder: d, q: q, log: s.file, at: s, seq: s.seq}
 	if s.live != nil {
-		t.open(s.live, s.list[len(s.list)-1].size)
+		// A line that has no end yet belongs to what is to come.
+		live := &s.list[len(s.list)-1]
+		live.size = lastLineEnd(s.live, live.size)
+		t.open(s.live, live.size)
 	}
 	return t
+}
+
+// lastLineEnd returns where the last line before an offset ends; the offset
+// itself if that is too far away.
+func lastLineEnd(f io.ReaderAt, off int64) int64 {
+	buf := make([]byte, min(off, maxPiece))
+	n, _ := f.ReadAt(buf, off-int64(len(buf)))
+	if i := bytes.LastIndexByte(buf[:n], '\n'); i >= 0 || n == int(off) {
+		return off - int64(n-i-1)
+	}
+	return off
 }
 
 // open goes on with a file that somebody else closes.

@@ -1,6 +1,7 @@
 package logs
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -47,8 +48,6 @@ type Pump struct {
 	grown   atomic.Int32 // FIFOs that were enlarged
 	plain   atomic.Bool  // tee(2) does not work here: read(2) alone
 
-	openMu sync.Mutex // serialises Open, Reopen and Close
-
 	mu      sync.Mutex // guards what follows; never held over I/O
 	sinks   map[string]*Sink
 	streams map[int]*stream      // by descriptor
@@ -57,7 +56,7 @@ type Pump struct {
 	closed  bool
 	noFIFO  bool // it was said that FIFOs cannot be made
 
-	filesMu sync.Mutex // guards files and dirs, also over opening a folder
+	filesMu sync.Mutex // guards files and dirs; never held over I/O
 	files   map[string]*logFile
 	dirs    map[string]*dir
 }
@@ -124,25 +123,27 @@ func NewPump(opt Options) (*Pump, error) {
 // cannot be opened is no error: it is logged, and tried again when there is
 // something to write. May wait for a disk.
 func (p *Pump) Open(name string, cfg spec.Logs, owner Owner) (*Sink, error) {
-	p.openMu.Lock()
-	defer p.openMu.Unlock()
 	p.mu.Lock()
-	s, closed := p.sinks[name], p.closed
-	p.mu.Unlock()
-	if closed {
+	if p.closed {
+		p.mu.Unlock()
 		return nil, fmt.Errorf("open output of %s: %w", name, os.ErrClosed)
 	}
+	s := p.sinks[name]
 	if s != nil {
+		p.mu.Unlock()
 		s.own(owner)
 		return s, s.Reconfigure(cfg)
 	}
 	s = &Sink{p: p, name: name, owner: owner}
-	if err := s.open(cfg); err != nil {
-		return nil, fmt.Errorf("open output of %s: %w", name, err)
-	}
-	p.mu.Lock()
+	s.cfgMu.Lock() // before anybody else can find it
 	p.sinks[name] = s
 	p.mu.Unlock()
+	err := s.open(cfg)
+	s.cfgMu.Unlock()
+	if err != nil {
+		s.Close(true)
+		return nil, fmt.Errorf("open output of %s: %w", name, err)
+	}
 	return s, nil
 }
 
@@ -172,11 +173,13 @@ func (p *Pump) Reopen() {
 	}
 }
 
+// closeTimeout is how long Close waits for disks and for the console.
+const closeTimeout = 5 * time.Second
+
 // Close closes every sink that is still open, leaves their FIFOs, and ends the
-// workers. What a console does not take within two seconds is given up.
+// workers. It gives up what a disk or the console does not take within five
+// seconds; the error says so.
 func (p *Pump) Close() error {
-	p.openMu.Lock()
-	defer p.openMu.Unlock()
 	p.mu.Lock()
 	if p.closed {
 		p.mu.Unlock()
@@ -185,15 +188,26 @@ func (p *Pump) Close() error {
 	p.closed = true
 	sinks := slices.Collect(maps.Values(p.sinks))
 	p.mu.Unlock()
-	for _, s := range sinks {
-		s.Close(false)
-	}
 	close(p.done)
-	p.compressor.close()
 	p.retry.Stop()
 	p.relief.Stop()
-	p.poll.stop()
-	p.workers.Wait()
+	ended := make(chan struct{})
+	go func() { // ends unless a disk hangs
+		defer close(ended)
+		for _, s := range sinks {
+			s.Close(false)
+		}
+		p.compressor.close()
+		p.poll.stop()
+		p.workers.Wait()
+	}()
+	late := time.NewTimer(closeTimeout)
+	defer late.Stop()
+	select {
+	case <-ended:
+	case <-late.C:
+		return errors.New("close pump: a log file hangs, output is lost")
+	}
 	p.console.close()
 	p.kits.close()
 	if p.ledger != nil {

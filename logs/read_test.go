@@ -307,6 +307,7 @@ func TestFollowAcrossRunsMovesAndTruncation(t *testing.T) {
 	w := newWorld(t)
 	cfg := w.config("web")
 	s := w.open("web", cfg)
+	w.write(s, "zero, which has no end")
 	records, stop := w.follow(all, Source{"web", cfg})
 	expect := func(n int, last string) {
 		t.Helper()
@@ -316,28 +317,29 @@ func TestFollowAcrossRunsMovesAndTruncation(t *testing.T) {
 		}
 	}
 	eventually(t, "followed", func() bool { return w.followed("web") })
+	expect(1, "zero, which has no end")
 	w.write(s, "one\n")
-	expect(1, "one")
+	expect(2, "one")
 	w.write(s, "no newline at the end of a run")
-	expect(2, "no newline at the end of a run")
+	expect(3, "no newline at the end of a run")
 	w.write(s, "two\n")
-	expect(3, "two")
+	expect(4, "two")
 	if err := os.Rename(w.path("web"), w.path("moved")); err != nil {
 		t.Fatal(err)
 	}
 	w.Reopen()
 	w.write(s, "three\n")
-	expect(4, "three")
+	expect(5, "three")
 	if err := os.Truncate(w.path("web"), 0); err != nil {
 		t.Fatal(err)
 	}
 	w.write(s, "4\n")
-	expect(5, "4")
+	expect(6, "4")
 	if err := os.Remove(w.path("web")); err != nil {
 		t.Fatal(err)
 	}
 	w.write(s, "five\n")
-	expect(6, "five")
+	expect(7, "five")
 	if err := stop(); err != nil {
 		t.Error(err)
 	}

@@ -37,6 +37,7 @@ func (p *Pump) shelf(path string, maxFiles int, f *follower) (*shelf, error) {
 		s.rolls, s.seq = file.rolls, file.seq
 		if f != nil {
 			file.follow(f)
+			f.ended.Store(file.over)
 		}
 	}
 	var err error

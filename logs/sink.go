@@ -54,21 +54,21 @@ func separate(cfg spec.Logs) bool { return cfg.StderrFile != "" && cfg.StderrFil
 
 // open makes the streams. A FIFO that is left over from an earlier daemon is
 // opened even if it is not needed any more: an adopted process may write there.
+// The caller holds cfgMu.
 func (s *Sink) open(cfg spec.Logs) error {
 	needOut, needErr := streams(cfg)
-	var err error
-	if s.out, err = s.stream("stdout", needOut); err != nil {
+	out, err := s.stream("stdout", needOut)
+	if err != nil {
 		return err
 	}
-	if s.err, err = s.stream("stderr", needErr); err != nil {
-		s.Close(true)
+	errs, err := s.stream("stderr", needErr)
+	s.mu.Lock()
+	s.out, s.err = out, errs
+	s.mu.Unlock()
+	if err != nil {
 		return err
 	}
-	if err := s.Reconfigure(cfg); err != nil {
-		s.Close(true)
-		return err
-	}
-	return nil
+	return s.configure(cfg)
 }
 
 // stream opens a FIFO; where it is not needed, only if it is there.
@@ -130,6 +130,11 @@ func (s *Sink) own(owner Owner) {
 func (s *Sink) Reconfigure(cfg spec.Logs) error {
 	s.cfgMu.Lock()
 	defer s.cfgMu.Unlock()
+	return s.configure(cfg)
+}
+
+// configure is Reconfigure for who holds cfgMu.
+func (s *Sink) configure(cfg spec.Logs) error {
 	if cfg.Output == spec.OutputAuto {
 		return fmt.Errorf("output of %s: auto was not resolved", s.name)
 	}
@@ -220,6 +225,8 @@ func (s *Sink) route(st *stream, cfg spec.Logs, path string) {
 	}
 	if toCon {
 		s.p.console.welcome(s.name)
+	} else if s.p.console.forget(st) {
+		st.resume()
 	}
 }
 
