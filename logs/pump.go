@@ -18,7 +18,7 @@ import (
 
 // Options is what a pump needs to know of the daemon.
 type Options struct {
-	RuntimeDir string       // FIFOs live in its folder "fifo"
+	RuntimeDir string       // FIFOs live in its folder "fifo"; "" for none: pipes are used instead
 	Stdout     *os.File     // the console, and what `output: inherit` hands on
 	Stderr     *os.File     // the same for stderr
 	Color      bool         // whether names on the console are coloured
@@ -29,7 +29,7 @@ type Options struct {
 type Pump struct {
 	opt        Options
 	log        *slog.Logger
-	fifoDir    string
+	fifoDir    string      // "" for none
 	ledger     *ledger     // nil where there is none
 	fresh      atomic.Bool // no FIFO was left by an earlier daemon or a closed sink
 	poll       *poller
@@ -92,7 +92,6 @@ func NewPump(opt Options) (*Pump, error) {
 	}
 	p := &Pump{
 		opt: opt, log: log, poll: poll,
-		fifoDir: filepath.Join(opt.RuntimeDir, "fifo"),
 		start:   time.Now(),
 		now:     time.Now,
 		done:    make(chan struct{}),
@@ -104,10 +103,8 @@ func NewPump(opt Options) (*Pump, error) {
 	}
 	p.console = newConsole(p, opt)
 	p.compressor = newCompressor(p)
-	if err := makeFIFODir(p.fifoDir); err != nil {
-		p.withoutFIFO(err)
-	} else if p.ledger, err = openLedger(p.fifoDir); err != nil {
-		p.log.Warn("no ledger, a line may be torn if the daemon is killed", "err", err)
+	if opt.RuntimeDir != "" {
+		p.openFolder(filepath.Join(opt.RuntimeDir, "fifo"))
 	}
 	p.fresh.Store(p.ledger != nil && !p.ledger.found)
 	p.retry = time.AfterFunc(time.Hour, p.resumeStalled)
@@ -116,6 +113,19 @@ func NewPump(opt Options) (*Pump, error) {
 	p.relief.Stop()
 	p.hire()
 	return p, nil
+}
+
+// openFolder makes the folder of the FIFOs, and the ledger in it.
+func (p *Pump) openFolder(path string) {
+	p.fifoDir = path
+	err := makeFIFODir(path)
+	if err != nil {
+		p.withoutFIFO(err)
+		return
+	}
+	if p.ledger, err = openLedger(path); err != nil {
+		p.log.Warn("no ledger, a line may be torn if the daemon is killed", "err", err)
+	}
 }
 
 // Open gives the sink of a process, making it if there is none; where there is
@@ -213,7 +223,9 @@ func (p *Pump) Close() error {
 	if p.ledger != nil {
 		p.ledger.remove(p.fifoDir)
 	}
-	removeFIFODir(p.fifoDir)
+	if p.fifoDir != "" {
+		removeFIFODir(p.fifoDir)
+	}
 	return p.poll.close()
 }
 

@@ -75,7 +75,7 @@ func (s *Sink) open(cfg spec.Logs) error {
 func (s *Sink) stream(name string, need bool) (*stream, error) {
 	st := &stream{p: s.p, sink: s, name: name}
 	path := st.path()
-	if !need && s.p.fresh.Load() {
+	if !need && (s.p.fifoDir == "" || s.p.fresh.Load()) {
 		return nil, nil
 	}
 	if !need {
@@ -87,9 +87,15 @@ func (s *Sink) stream(name string, need bool) (*stream, error) {
 	s.mu.Lock()
 	owner := s.owner
 	s.mu.Unlock()
-	f, made, err := openFIFO(path, owner)
+	var f *fifo
+	var made bool
+	var err error
+	if s.p.fifoDir != "" {
+		if f, made, err = openFIFO(path, owner); f == nil {
+			s.p.withoutFIFO(err)
+		}
+	}
 	if f == nil {
-		s.p.withoutFIFO(err)
 		if f, err = openPipe(owner); err != nil {
 			return nil, err
 		}
