@@ -46,10 +46,21 @@ func adoptOrphans() error {
 func handleSignals() {
 	drain := make(chan os.Signal, 1) // nobody reads it, and Notify never waits
 	for n := 1; n <= 64; n++ {
+		if !ignored(n) {
+			continue
+		}
+		signal.Notify(drain, syscall.Signal(n))
 		if ignored(n) {
-			signal.Notify(drain, syscall.Signal(n))
+			// 32 and 33 are the C library's, see nptl(7): Go does not touch them.
+			restoreDefault(n)
 		}
 	}
+}
+
+// restoreDefault gives a signal back its default action.
+func restoreDefault(sig int) {
+	var action [128]byte // SIG_DFL, no flags, no mask
+	_, _, _ = unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(sig), uintptr(unsafe.Pointer(&action)), 0, 8, 0, 0)
 }
 
 // ignored asks the kernel: os/signal knows only of the signals that Go's
