@@ -101,14 +101,14 @@ func TestHealth(t *testing.T) {
 	t.Parallel()
 	web := running(1, "web")
 	web.Health, web.HealthReason = tree.Degraded, "slow"
-	web.Checks = []tree.Checkup{{Name: "http", Health: tree.Degraded, Reason: "slow", At: tree.Time(99 * time.Second), Latency: 1500 * time.Millisecond, Failed: 2}}
+	web.Checks = []tree.Checkup{{Name: "http", Health: tree.Degraded, Reason: "slow", Last: "HTTP 503", At: tree.Time(99 * time.Second), Latency: 1500 * time.Millisecond, Failed: 2}}
 	w := serve(t, newFake(web, running(2, "job")))
 	b, err := w.client().HealthJSON(soon(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := `[{"name":"web","state":"running","health":"degraded","health_reason":"slow","ready":true,"checks":[` +
-		`{"name":"http","health":"degraded","reason":"slow","at":"2026-11-23T06:01:39Z","latency_seconds":1.5,"failed":2}]},` +
+		`{"name":"http","health":"degraded","reason":"slow","last":"HTTP 503","at":"2026-11-23T06:01:39Z","latency_seconds":1.5,"failed":2}]},` +
 		`{"name":"job","state":"running","health":"none","health_reason":"","ready":true,"checks":[]}]` + "\n"
 	if diff := cmp.Diff(want, string(b)); diff != "" {
 		t.Error(diff)

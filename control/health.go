@@ -21,7 +21,8 @@ type ProcessHealth struct {
 type Check struct {
 	Name           string     `json:"name"` // "" where the file has one check and no name for it
 	Health         string     `json:"health"`
-	Reason         string     `json:"reason"` // of the last result that was not healthy
+	Reason         string     `json:"reason"` // of the health
+	Last           string     `json:"last"`   // what the last result said; "" for no more than healthy
 	At             *time.Time `json:"at"`     // of the last result
 	LatencySeconds float64    `json:"latency_seconds"`
 	Failed         int        `json:"failed"` // failures in a row
@@ -31,7 +32,7 @@ func (c clock) checks(list []tree.Checkup) []Check {
 	out := make([]Check, len(list))
 	for i, k := range list {
 		out[i] = Check{
-			Name: k.Name, Health: k.Health.String(), Reason: k.Reason, At: c.time(k.At),
+			Name: k.Name, Health: k.Health.String(), Reason: k.Reason, Last: k.Last, At: c.time(k.At),
 			LatencySeconds: k.Latency.Seconds(), Failed: k.Failed,
 		}
 	}

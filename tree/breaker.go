@@ -148,7 +148,7 @@ func (t *Tree) paid(n, payer *node) {
 
 // refund gives back what restarts have cost since s was last well: an outage
 // is seen to be one only after some failures, and until then its dependents
-// have paid for it.
+// have paid for it. Who has spent all of its budget by that waits like the rest.
 func (t *Tree) refund(s *supply) {
 	t.eachRequirer(s, func(n *node) {
 		for _, p := range n.payments {
@@ -158,7 +158,16 @@ func (t *Tree) refund(s *supply) {
 			}
 		}
 		n.payments, n.touched = nil, true
+		if t.spentSince(n, s.wellAt) {
+			n.rest, n.auto, n.cause = wanted, true, n.cause.Before
+		}
 	})
+}
+
+// spentSince reports whether process n has failed since a time, for no other
+// reason than that its own budget was spent.
+func (t *Tree) spentSince(n *node, at Time) bool {
+	return n.rest == failed && n.cause.Kind == CauseBudget && n.cause.Limit.Max > 0 && n.lastExit != nil && n.lastExit.At >= at && !t.nodes[n.parent].failed
 }
 
 // eachRequirer calls f for each process that requires s, in order.

@@ -56,8 +56,9 @@ func (t *Tree) prepare(n *node) Time {
 		t.becomeReady(n)
 		return policy.Never
 	case t.now >= n.readyBy:
+		given := n.readyBy.Sub(n.startedAt).Round(time.Millisecond)
 		n.readyBy = policy.Never
-		t.replace(n, NotStarted, &Cause{Kind: CauseNotReady, Delay: t.now.Sub(n.startedAt), Text: n.notReady})
+		t.replace(n, NotStarted, &Cause{Kind: CauseNotReady, Delay: given, Text: n.notReady})
 		return policy.Never
 	}
 	if t.now >= n.probeAt && !n.probing {

@@ -80,10 +80,14 @@ func ago(t *time.Time) string {
 	return span(max(time.Since(*t), 0)) + " ago"
 }
 
-// failures writes the reason of a check, and how often in a row it had one.
+// failures writes what the last result of a check said, and how many in a row
+// have failed.
 func failures(k *control.Check) string {
-	if k.Failed < 2 {
+	switch {
+	case k.Last == "":
 		return k.Reason
+	case k.Failed < 2:
+		return k.Last
 	}
-	return k.Reason + " (×" + strconv.Itoa(k.Failed) + ")"
+	return k.Last + " (×" + strconv.Itoa(k.Failed) + ")"
 }
