@@ -258,6 +258,21 @@ func TestWaitRequest(t *testing.T) {
 	}
 }
 
+// A mistake in an answer ends that answer, and nothing else.
+func TestHandlerPanics(t *testing.T) {
+	t.Parallel()
+	f := newFake(running(1, "web"))
+	f.answer = func(tree.Asked) tree.Answer { panic("oops") }
+	w := serve(t, f)
+	_, err := w.client().Act(soon(t), "stop", ActionRequest{Names: []string{"web"}})
+	if codeOf(t, err) != CodeFailed || !strings.Contains(err.Error(), "gosup has made a mistake: oops") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := w.client().Processes(soon(t)); err != nil {
+		t.Errorf("afterwards: %v", err)
+	}
+}
+
 func TestVersionAndTree(t *testing.T) {
 	t.Parallel()
 	g := &tree.Node{ID: 1, Name: "api", IsGroup: true, Strategy: policy.OneForAll, State: tree.StateRunning}

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -109,6 +110,7 @@ func (s *Server) handler() http.Handler {
 	mux := http.NewServeMux()
 	for _, rt := range routes() {
 		mux.HandleFunc(rt.method+" "+rt.path, func(w http.ResponseWriter, r *http.Request) {
+			defer s.survive(w, r)
 			if err := rt.handle(s, w, r); err != nil {
 				s.answerProblem(w, asProblem(err))
 			}
@@ -133,6 +135,14 @@ func (s *Server) handler() http.Handler {
 		defer c.gate.set(c, idle)
 		mux.ServeHTTP(w, r)
 	})
+}
+
+// survive keeps a mistake of ours in one answer from ending more than that.
+func (s *Server) survive(w http.ResponseWriter, r *http.Request) {
+	if p := recover(); p != nil {
+		s.opts.Log.Error("a request has broken its handler", "path", r.URL.Path, "panic", p, "stack", string(debug.Stack()))
+		s.answerProblem(w, problemf(CodeFailed, "gosup's log says more; please report it", "gosup has made a mistake: %v", p))
+	}
 }
 
 // refuse returns why a request is not even looked at.

@@ -3,7 +3,11 @@ package main
 import (
 	"bufio"
 	"context"
+	"io"
+	"net"
 	"os"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -23,11 +27,53 @@ func TestCtl(t *testing.T) {
 			e.Setenv("GORACE", os.Getenv("GORACE"))
 			return nil
 		},
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"up": up},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"up": up, "halfopen": halfOpen, "until": until,
+		},
 		Dir:                 "testdata/ctl",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 	})
+}
+
+// halfOpen is "halfopen N": that many clients of the daemon of ./gosup.yaml
+// begin a request and do not end it before the script does.
+func halfOpen(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: halfopen N")
+	}
+	n, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	for range n {
+		conn, err := net.Dial("unix", ts.MkAbs(".gosup/run/gosup.sock"))
+		ts.Check(err)
+		ts.Defer(func() { conn.Close() })
+		// The daemon may have closed it already, in favour of the next one.
+		_, _ = io.WriteString(conn, "GET /v1/pro")
+	}
+}
+
+// until is "until REGEXP COMMAND...": runs the command again until its output
+// matches.
+func until(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: until REGEXP COMMAND...")
+	}
+	want, err := regexp.Compile("(?m)" + args[0])
+	ts.Check(err)
+	tick, deadline := time.NewTicker(5*time.Millisecond), time.After(20*time.Second)
+	for {
+		_ = ts.Exec(args[1], args[2:]...) // its output says enough
+		out := ts.ReadFile("stdout")
+		if want.MatchString(out) {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-deadline:
+			ts.Fatalf("no match for %s in %s", args[0], out)
+		}
+	}
 }
 
 func up(ts *testscript.TestScript, neg bool, args []string) {
