@@ -14,6 +14,8 @@ import (
 func BenchmarkStep(b *testing.B) {
 	d := fromSeed(1)
 	s := randomTree(d, 100)
+	s.Dependencies = nil
+	plain(&s.Root)
 	calm(&s.Root)
 	w := NewWorld(s, 1, 0)
 	w.Unchecked = true

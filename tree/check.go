@@ -26,6 +26,23 @@ func (t *Tree) Check() {
 	if t.next < t.now {
 		t.broken(&t.nodes[0], "Step was due in the past")
 	}
+	t.checkRest()
+}
+
+// checkRest checks that the tree is at rest: without news, at the same time, the
+// passes over all of it have nothing to add.
+func (t *Tree) checkRest() {
+	if t.next <= t.now {
+		return
+	}
+	version, next := t.version, t.next
+	t.stir = true
+	t.settle()
+	// Who hurries a check may have changed in the passes, which is for the next
+	// Step to see: checks may be due earlier.
+	if len(t.out) > 0 || t.version != version || t.next < min(next, t.checksNext) {
+		t.broken(&t.nodes[0], "it was not at rest: %#v, version %d and %d, due at %d and %d", t.out, version, t.version, next, t.next)
+	}
 }
 
 func (t *Tree) broken(n *node, format string, args ...any) {

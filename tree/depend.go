@@ -44,6 +44,7 @@ func (t *Tree) link() {
 			}
 		}
 	}
+	t.divide()
 }
 
 // satisfied reports whether a process has reached a condition.

@@ -8,7 +8,8 @@ import (
 )
 
 // settle brings the tree from what was decided to what is to be done. Each
-// pass visits every node once.
+// pass visits every node once, but for the parts of the tree in which nothing
+// can have changed.
 func (t *Tree) settle() {
 	if t.exited {
 		return
@@ -17,6 +18,7 @@ func (t *Tree) settle() {
 	t.depsNext = t.tend()
 	t.fire()
 	t.outlive()
+	t.wake()
 	t.decide()
 	t.descend()
 	t.ascend()
@@ -79,17 +81,27 @@ func (t *Tree) fire() {
 		if n.body == alive {
 			t.checksNext = min(t.checksNext, t.prepare(n), t.check(n, by))
 		}
+		if n.touched && i > 0 {
+			t.parts[n.part].news = true
+		}
 	}
 }
 
 // decide hands down who must go: the passes after it read must.
 func (t *Tree) decide() {
 	t.starting = 0
-	for i := range t.nodes {
-		n := &t.nodes[i]
-		n.must = t.condemned(n)
-		n.down, n.up, n.well, n.late = true, true, true, false
+	t.condemn(0)
+	for _, p := range t.parts {
+		for i := p.lo; p.awake && i < p.hi; i++ {
+			t.condemn(i)
+		}
 	}
+}
+
+func (t *Tree) condemn(i int32) {
+	n := &t.nodes[i]
+	n.must = t.condemned(n)
+	n.down, n.up, n.well, n.late = true, true, true, false
 }
 
 // condemned reports whether n must be down, given that of its parent.
@@ -104,24 +116,39 @@ func (t *Tree) condemned(n *node) bool {
 // and the members of a group from the last to the first, which is the order in
 // which they stop.
 func (t *Tree) descend() {
-	for i := len(t.nodes) - 1; i >= 0; i-- {
-		n := &t.nodes[i]
-		if n.isGroup() {
-			t.finishCycle(n)
-		} else {
-			t.stop(n)
+	for k := len(t.parts) - 1; k >= 0; k-- {
+		p := &t.parts[k]
+		for i := p.hi - 1; p.awake && i > p.lo; i-- {
+			n := &t.nodes[i]
+			t.lower(n)
+			t.nodes[n.parent].add(n)
 		}
-		t.setClock(n)
-		if n.parent < 0 {
-			break
+		top := &t.nodes[p.lo]
+		if p.awake {
+			t.lower(top)
 		}
-		p := &t.nodes[n.parent]
-		p.down = p.down && n.down
-		resting := !n.isGroup() && n.rest != wanted
-		p.up = p.up && (n.up || resting)
-		p.well = p.well && (n.well || resting)
-		p.late = p.late || n.late || (n.must || n.parting()) && !n.down
+		t.nodes[0].add(top)
 	}
+	t.lower(&t.nodes[0])
+}
+
+// lower moves one node down, as far as it must go.
+func (t *Tree) lower(n *node) {
+	if n.isGroup() {
+		t.finishCycle(n)
+	} else {
+		t.stop(n)
+	}
+	t.setClock(n)
+}
+
+// add sums member n up in its group p.
+func (p *node) add(n *node) {
+	p.down = p.down && n.down
+	resting := !n.isGroup() && n.rest != wanted
+	p.up = p.up && (n.up || resting)
+	p.well = p.well && (n.well || resting)
+	p.late = p.late || n.late || (n.must || n.parting()) && !n.down
 }
 
 // setClock lets the budget's clock of n run while n is in good standing.
@@ -275,27 +302,48 @@ func (t *Tree) ascend() {
 		t.next = t.deadline
 	}
 	t.next = min(t.next, t.depsNext, t.checksNext)
-	for i := range t.nodes {
-		n := &t.nodes[i]
-		n.must = t.condemned(n)
-		open, hold, block := t.permission(n)
-		if n.isGroup() {
-			n.open, n.block, n.hold = open, block, hold
-		} else {
-			t.start(n, open, max(hold, n.notBefore), block)
-			t.show(n)
+	t.raise(0)
+	for k := range t.parts {
+		p := &t.parts[k]
+		if p.awake {
+			next := t.next
+			t.next = policy.Never
+			for i := p.lo; i < p.hi; i++ {
+				t.raise(i)
+			}
+			p.next, t.next = t.next, next
 		}
-		t.yield(n, int32(i))
+		t.next = min(t.next, p.next)
 	}
+}
+
+// raise moves one node up, as far as it may go.
+func (t *Tree) raise(i int32) {
+	n := &t.nodes[i]
+	n.must = t.condemned(n)
+	open, hold, block := t.permission(n)
+	if n.isGroup() {
+		n.open, n.block, n.hold = open, block, hold
+	} else {
+		t.start(n, open, max(hold, n.notBefore), block)
+		t.show(n)
+	}
+	t.yield(n, i)
 }
 
 // sumUp shows the groups, whose states depend on their members'. Where no
 // process shows anything new, no group does, unless it was touched itself.
 func (t *Tree) sumUp() {
-	for i := len(t.nodes) - 1; i >= 0; i-- {
-		if n := &t.nodes[i]; n.isGroup() && (t.stirred || n.touched) {
-			t.show(n)
+	for k := len(t.parts) - 1; k >= 0; k-- {
+		p := &t.parts[k]
+		for i := p.hi - 1; p.awake && i >= p.lo; i-- {
+			if n := &t.nodes[i]; n.isGroup() && (t.stirred || n.touched) {
+				t.show(n)
+			}
 		}
+	}
+	if root := &t.nodes[0]; t.stirred || root.touched {
+		t.show(root)
 	}
 	t.stirred = false
 	if t.breakersTouched {
@@ -353,9 +401,7 @@ func (t *Tree) start(n *node, open bool, due Time, block int32) {
 		}
 	case t.now < due:
 		nextFrom = due
-		if !n.must {
-			t.next = min(t.next, due)
-		}
+		t.next = min(t.next, due)
 	case n.must:
 	case !open:
 		waitFor = block

@@ -22,6 +22,7 @@ const (
 // Tree is the state of all processes and groups.
 type Tree struct {
 	nodes  []node // preorder; nodes[0] is the root
+	parts  []part // the members of the root
 	index  map[NodeID]int32
 	lastID NodeID
 
@@ -42,6 +43,7 @@ type Tree struct {
 	starting int // processes that are starting
 	version  uint64
 	stirred  bool // the state of some process is new in this Step
+	stir     bool // this Step concerns more than the parts with news
 	removed  bool // nodes without a definition wait for their end
 
 	deps            []supply
@@ -80,6 +82,7 @@ type node struct {
 	// what a step costs.
 	parent     int32 // index; -1 for the root
 	end        int32 // one past the last descendant
+	part       int32 // its place in Tree.parts; the root has none
 	block      int32 // ordered group: the first member that is not up; 0 for none
 	waitFor    int32 // process: the node whose turn comes first; 0 for none
 	removed    bool  // no longer defined: it goes when it is down
@@ -243,6 +246,12 @@ func (t *Tree) Shutdown() bool { return t.shutdown }
 
 func (t *Tree) record(e Event) {
 	switch e := e.(type) {
+	case Asked, Guarded, Shutdown, Reloaded:
+		t.stir = true
+	case Probed:
+		t.stir = t.stir || e.Dependency != ""
+	}
+	switch e := e.(type) {
 	case Started:
 		if n := t.runOf(e.Node, e.Run); n != nil && n.body == spawning {
 			t.started(n, e.PID)
@@ -286,7 +295,11 @@ func (t *Tree) runOf(id NodeID, run uint64) *node {
 	if !ok || t.nodes[i].run != run {
 		return nil
 	}
-	return &t.nodes[i]
+	n := &t.nodes[i]
+	if i > 0 {
+		t.parts[n.part].news = true
+	}
+	return n
 }
 
 func (t *Tree) indexOf(n *node) int32 { return t.index[n.id] }

@@ -53,7 +53,7 @@ var faults = []fault{
 	{"the last rung is not repeated", "tree/settle.go", "\tn.deadline = t.now.Add(killRepeat)\n", "\tn.deadline = t.now.Add(killRepeat * 1000000)\n"},
 	{"the stop ladder skips its last signal", "tree/settle.go", "n.step >= len(steps) {", "n.step >= len(steps)-1 && n.step > 0 {"},
 	{"a shutdown never loses its patience", "tree/settle.go", "t.shutdown && t.urgency < AtOnce && t.now >= t.deadline", "false"},
-	{"what is due is not awaited", "tree/settle.go", "\t\tif !n.must {\n\t\t\tt.next = min(t.next, due)\n\t\t}\n", ""},
+	{"what is due is not awaited", "tree/settle.go", "\t\tt.next = min(t.next, due)\n", ""},
 	{"leftovers do not hold up the next start", "tree/settle.go", "\tcase n.body == absent:\n\t\tt.starting++", "\tcase n.body == absent, n.body == leaving:\n\t\tt.starting++"},
 
 	{"an ordered end is a failure", "tree/tree.go", "doomed := t.doomed(n) || n.parting()", "doomed := false"},
