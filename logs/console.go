@@ -87,6 +87,14 @@ func (c *console) forget(s *stream) bool {
 	return waited
 }
 
+// holds reports whether a stream waits.
+func (c *console) holds(s *stream) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, ok := c.waiting[s]
+	return ok
+}
+
 // print queues what a stream has written, in the stream's console format.
 func (c *console) print(s *stream, k *kit, data []byte, now time.Time) {
 	if s.con == spec.FormatRaw {
@@ -106,7 +114,11 @@ func (c *console) print(s *stream, k *kit, data []byte, now time.Time) {
 
 // flush queues a line that has no end yet.
 func (c *console) flush(s *stream, k *kit, now time.Time) {
-	k.out = s.conPart.rest(k.out[:0], true, c.encoder(s, now))
+	if len(s.conPart.part) == 0 {
+		return
+	}
+	k.out = c.encoder(s, now)(k.output(), s.conPart.part, true)
+	s.conPart = framer{}
 	c.add(s, k.out)
 }
 

@@ -125,6 +125,33 @@ func TestFullDiskBlocks(t *testing.T) {
 	}
 }
 
+// TestFullDiskKeepsTheEndOfARun has a run end within a line when the disk is
+// full, and the next begin when it is not.
+func TestFullDiskKeepsTheEndOfARun(t *testing.T) {
+	w := newWorld(t)
+	w.smallDisk(128 << 10)
+	cfg := w.config("web")
+	cfg.Format, cfg.BlockOnFull = spec.FormatText, true
+	s := w.open("web", cfg)
+	w.write(s, "first\n")
+	filler := filepath.Join(w.dir, "log", "filler")
+	if err := os.WriteFile(filler, make([]byte, 1<<20), 0o600); err == nil {
+		t.Fatal("the disk is larger than it should be")
+	}
+	w.write(s, strings.Repeat("x", 5000)+" no newline") // more than what is left in the last block
+	if err := os.Remove(filler); err != nil {
+		t.Fatal(err)
+	}
+	w.write(s, "next\n")
+	eventually(t, "all written", func() bool { return strings.HasSuffix(w.read(w.path("web")), " stdout next\n") })
+	if got := w.got(Query{Lines: 2}, Source{"web", cfg}); !strings.HasSuffix(got[0], "x no newline") || got[1] != "web stdout next" {
+		t.Errorf("got %.60q", got)
+	}
+	if s.Stats().Dropped > 0 {
+		t.Errorf("%d bytes dropped", s.Stats().Dropped)
+	}
+}
+
 func TestHalfOfAChunkOnAFullDiskIsTakenBack(t *testing.T) {
 	w := newWorld(t)
 	w.smallDisk(128 << 10)

@@ -54,7 +54,8 @@ type fileTrack struct {
 	file *os.File // nil where none is
 	pos  *positioned
 	scan *scanner
-	last bool // the file has been replaced; it is read to its end once more
+	done func() // ends reading a packed file
+	last bool   // the file has been replaced; it is read to its end once more
 }
 
 // positioned reads a file from an offset on, and on after its end has moved.
@@ -186,7 +187,7 @@ func (t *fileTrack) turn(emit func(Record) error) (more bool, err error) {
 		return false, err
 	}
 	t.last = false
-	f, err := t.next()
+	f, packed, err := t.next()
 	if err == ErrSlow {
 		lost := Record{Time: t.log.p.now(), Process: t.process, Stream: "gosup", Line: []byte("gosup: output was rotated away before this reader had read it")}
 		if err := emit(lost); err != nil {
@@ -198,22 +199,24 @@ func (t *fileTrack) turn(emit func(Record) error) (more bool, err error) {
 	}
 	t.closeFile()
 	t.open(f, 0)
-	if t.pos.r, err = unpackIf(f); err != nil {
-		return false, err
+	if packed {
+		if t.pos.r, t.done, err = unpack(io.NewSectionReader(f, 0, 1<<62)); err != nil {
+			return false, err
+		}
 	}
 	return true, nil
 }
 
-// next opens the file that came after the open one.
-func (t *fileTrack) next() (*os.File, error) {
+// next opens the file that came after the open one; nil if there is none yet.
+func (t *fileTrack) next() (f *os.File, packed bool, err error) {
 	l := t.log
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if t.seq > 0 && t.seq+1 <= l.gone {
-		return nil, ErrSlow
+		return nil, false, ErrSlow
 	}
 	if l.dir == nil {
-		return nil, nil // closed; no more comes
+		return nil, false, nil // closed; no more comes
 	}
 	for n, seq := range slices.Backward(l.older) {
 		if seq <= t.seq {
@@ -223,29 +226,23 @@ func (t *fileTrack) next() (*os.File, error) {
 		for _, suffix := range suffixes {
 			f, err := openToRead(l.dir.fd, rotatedName(l.base(), n+1, suffix))
 			if !isGone(err) {
-				return f, err
+				return f, suffix != "", err
 			}
 		}
 	}
 	t.seq = l.seq
-	f, err := openToRead(l.dir.fd, l.base())
+	f, err = openToRead(l.dir.fd, l.base())
 	if isGone(err) {
-		return nil, nil
+		return nil, false, nil
 	}
-	return f, err
-}
-
-// unpackIf returns a reader of the content if a file is packed, else nil.
-func unpackIf(f *os.File) (io.Reader, error) {
-	packed := bytes.HasSuffix([]byte(f.Name()), []byte(".gz")) || bytes.HasSuffix([]byte(f.Name()), []byte(".zst"))
-	if !packed {
-		return nil, nil
-	}
-	r, _, err := unpack(io.NewSectionReader(f, 0, 1<<62))
-	return r, err
+	return f, false, err
 }
 
 func (t *fileTrack) closeFile() {
+	if t.done != nil {
+		t.done()
+		t.done = nil
+	}
 	if t.file != nil && t.file != t.at.live {
 		t.file.Close()
 	}

@@ -21,6 +21,7 @@ type history struct {
 	off   int64 // where in it
 	skip  int   // matching lines to leave out at first
 	found int   // matching lines after that, where Lines limits them
+	block []byte
 }
 
 // blockBytes is how much is read at once on the way back from a file's end.
@@ -166,7 +167,7 @@ func (h *history) back(o *opened, want int) (n int, old bool, err error) {
 		return n, false, err
 	}
 	for end := o.size; end > 0 && n < want && !old; end = h.off {
-		if h.off, err = startBefore(o, end); err != nil {
+		if h.off, err = h.startBefore(o, end); err != nil {
 			return n, false, err
 		}
 		var found int
@@ -180,8 +181,11 @@ func (h *history) back(o *opened, want int) (n int, old bool, err error) {
 
 // startBefore returns where a line begins that is about a block before end, or
 // as far before as it must be.
-func startBefore(o *opened, end int64) (int64, error) {
-	buf := make([]byte, blockBytes)
+func (h *history) startBefore(o *opened, end int64) (int64, error) {
+	if h.block == nil {
+		h.block = make([]byte, blockBytes)
+	}
+	buf := h.block
 	// The newline right before end does not count.
 	for limit := end - 1; ; {
 		at := max(0, limit-int64(len(buf)))

@@ -113,15 +113,6 @@ func (f *framer) commit(c cut) {
 	}
 }
 
-// rest gives up the line that has no end yet: it returns it, encoded, or nothing.
-func (f *framer) rest(out []byte, last bool, put put) []byte {
-	if len(f.part) > 0 {
-		out = put(out, f.part, last)
-	}
-	f.part = nil
-	return out
-}
-
 // cutRaw tells how much of a chunk can go to a file as it is: all that there
 // is room for, to a line's end. It returns 0 when the file must be rotated
 // first. mid says that the file ends within a line, which is brought to its

@@ -289,7 +289,7 @@ func (p *Pump) since(now time.Time) time.Duration { return now.Sub(p.start) }
 
 func (p *Pump) isStalled(s *stream) bool {
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	_, ok := p.stalled[s]
-	return ok
+	p.mu.Unlock()
+	return ok || p.console.holds(s)
 }

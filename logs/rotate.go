@@ -153,15 +153,15 @@ func rotatedFile(at int, base string, n int) (segment, bool) {
 }
 
 // rotatedFiles lists the rotated files of a log, newest first. There may be
-// gaps, if we were killed while they got their numbers; up to max they are
+// gaps, if we were killed while they got their numbers; up to atLeast they are
 // looked beyond.
-func rotatedFiles(at int, base string, max int) []segment {
+func rotatedFiles(at int, base string, atLeast int) []segment {
 	var list []segment
 	for n := 1; ; n++ {
 		g, ok := rotatedFile(at, base, n)
 		if ok {
 			list = append(list, g)
-		} else if n > max {
+		} else if n > atLeast {
 			return list
 		}
 	}

@@ -29,6 +29,7 @@ type stream struct {
 
 	mu     sync.Mutex // held by who reads the FIFO; guards what follows
 	ending bool       // the console need not have room any more
+	owed   bool       // the last line of a run must be written before anything else
 	closed bool
 	full   int    // how often the FIFO was found full; -1 once it was enlarged
 	held   []byte // read and not delivered; only where tee(2) is not to be had
@@ -49,6 +50,9 @@ type stream struct {
 // somebody else resumes. The caller holds mu.
 func (s *stream) step(k *kit) (n int, more bool) {
 	if s.toCon && !s.ending && s.p.console.busy(s) {
+		return -1, false
+	}
+	if s.owed && !s.flush(k) {
 		return -1, false
 	}
 	data, err := s.look(k)
@@ -123,6 +127,14 @@ func (s *stream) intend(in []byte, c cut) {
 	s.account.intend(s.file, in, c.out, c.head(&s.part), c.keep)
 }
 
+// keep notes the beginning of a line that a chunk ends with, where the rest of
+// it is lost.
+func (s *stream) keep(c cut) {
+	if s.account != nil {
+		s.account.keep(c.head(&s.part), c.keep)
+	}
+}
+
 // settle notes that the chunk is where it belongs.
 func (s *stream) settle() {
 	if s.account != nil {
@@ -188,11 +200,11 @@ func (s *stream) resume() {
 	if s.closed {
 		return
 	}
-	if len(s.held) == 0 {
+	if len(s.held) == 0 && !s.owed {
 		s.arm()
 		return
 	}
-	// What is held would not be reported by epoll.
+	// What is held or owed would not be reported by epoll.
 	k := s.p.kits.take()
 	defer s.p.kits.put(k)
 	if n, _ := s.step(k); n >= 0 {
@@ -208,12 +220,13 @@ func (s *stream) drain() {
 	if s.closed {
 		return
 	}
-	k := s.p.kits.take()
-	defer s.p.kits.put(k)
-	if !s.empty(k) {
-		return
+	if s.todo() > 0 || len(s.part.part) > 0 || len(s.conPart.part) > 0 {
+		k := s.p.kits.take()
+		defer s.p.kits.put(k)
+		if !s.empty(k) || !s.flush(k) {
+			return
+		}
 	}
-	s.flush(k)
 	s.sink.tail.end()
 	if s.file != nil {
 		s.file.end()
@@ -223,7 +236,7 @@ func (s *stream) drain() {
 // empty delivers what is in the FIFO at the time of the call; false if the
 // stream was stalled before. The caller holds mu.
 func (s *stream) empty(k *kit) bool {
-	for todo := s.queued() + len(s.held); todo > 0; {
+	for todo := s.todo(); todo > 0; {
 		n, _ := s.step(k)
 		if n < 0 {
 			return false
@@ -236,16 +249,22 @@ func (s *stream) empty(k *kit) bool {
 	return true
 }
 
-// flush writes lines that have no end yet, since their run has ended. The
-// caller holds mu.
-func (s *stream) flush(k *kit) {
+// todo is how many bytes wait to be delivered.
+func (s *stream) todo() int { return s.queued() + len(s.held) }
+
+// flush writes lines that have no end yet, since their run has ended. Where it
+// must wait for a disk it returns false and the stream is stalled. The caller
+// holds mu.
+func (s *stream) flush(k *kit) bool {
 	now := s.p.now()
-	if s.file != nil {
-		s.file.flush(s, k, now)
+	s.owed = s.file != nil && !s.file.flush(s, k, now)
+	if s.owed {
+		s.p.stall(s)
 	}
 	if s.toCon {
 		s.p.console.flush(s, k, now)
 	}
+	return !s.owed
 }
 
 // end closes the stream. What cannot be delivered at once is given up, and
@@ -263,7 +282,7 @@ func (s *stream) end(remove bool) error {
 		s.flush(k) // else the next daemon has the ledger for it
 	}
 	s.closed = true
-	if lost := s.queued() + len(s.held); lost > 0 && remove {
+	if lost := s.todo() + len(s.part.part); lost > 0 && remove {
 		s.sink.dropped.Add(uint64(lost))
 		s.p.log.Warn("output lost at the end", "process", s.sink.name, "stream", s.name, "bytes", lost)
 	}
