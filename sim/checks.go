@@ -89,29 +89,6 @@ func (w *World) after() {
 	for _, id := range c.started {
 		w.checkStartOrder(view, id)
 	}
-	if w.steps%8 == 0 {
-		w.checkRest()
-	}
-}
-
-// checkRest checks that the tree is at rest after a Step: without news, at
-// the same time, it has nothing to add.
-func (w *World) checkRest() {
-	if next, ok := w.tree.Next(); ok && next <= w.now {
-		return
-	}
-	version := w.tree.Version()
-	before := append([]*tree.Node(nil), w.view...)
-	more := w.tree.Step(w.now, nil, nil)
-	if len(more) == 0 && w.tree.Version() == version {
-		return
-	}
-	for i, n := range w.View() {
-		if n != before[i] {
-			w.fault("the same moment again: %+v was %+v", *n, *before[i])
-		}
-	}
-	w.fault("the same moment again: %#v", more)
 }
 
 // checkNode compares what the tree shows with what is there.

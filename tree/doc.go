@@ -19,6 +19,8 @@
 // failed and charges the parent. What follows, in which order, is a rule of
 // the passes. So a restart that is overtaken by a stop, a reload or a shutdown
 // needs no code to cancel it: the marks change, and the next pass acts on them.
+// The passes leave out the parts of the tree in which nothing can have changed,
+// see part.
 //
 // There is no goroutine, channel, lock, clock, system call or log in it. Time
 // comes in with the events; a deadline is a field of a node, and Next is the
