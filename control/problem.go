@@ -87,7 +87,7 @@ func asProblem(err error) *Problem {
 		hint := "gosup ctl status -o name lists the names"
 		switch {
 		case unknown.Kind != "":
-			hint = "gosup ctl breaker lists the names"
+			hint = "gosup ctl breaker lists them"
 		case len(unknown.Similar) > 0:
 			hint = "use the full name"
 		}

@@ -37,10 +37,12 @@ started. --reset closes one.`,
 	cmd.Flags().BoolVar(&trip, "trip", false, "open it")
 	cmd.Flags().BoolVar(&reset, "reset", false, "close it")
 	addReason(cmd, &reason)
-	cmd.MarkFlagsMutuallyExclusive("trip", "reset")
 	out := addFormat(cmd)
 	cmd.RunE = c.run(func(ctx context.Context, client *control.Client, names []string) error {
-		if (trip || reset) && len(names) == 0 {
+		switch {
+		case trip && reset:
+			return usageErrorf("breaker: --trip and --reset contradict each other")
+		case (trip || reset) && len(names) == 0:
 			return usageErrorf("breaker: --trip and --reset need the name of a dependency")
 		}
 		var list []control.Breaker
