@@ -140,7 +140,6 @@ func (m *Manager) carryOut(e tree.Effect) {
 		delete(m.replies, e.ID)
 	case tree.Note:
 		m.history.add(tree.Noted{Note: e, Wall: m.Wall(e.At)})
-		m.report(e)
 	case tree.Exiting:
 		m.exiting = &e
 	}

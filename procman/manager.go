@@ -39,6 +39,7 @@ type Manager struct {
 	tasks *tasks
 
 	recorder *recorder
+	reporter *reporter
 	cgroups  string // the folder of the runs' cgroups; "" for none
 	crew     crew
 	name     string
@@ -68,6 +69,7 @@ func New(opt Options) *Manager {
 	outfitter := newOutfitter(m)
 	m.crew = outfitter
 	m.tasks = newTasks()
+	m.reporter = newReporter(m)
 	m.recorder = newRecorder(opt.Tree.Supervisor.StateDir, opt.Logger)
 	m.hand = newHand(outfitter.heard, m.Now, m.handOptions(outfitter.env.id))
 	outfitter.hand, m.tasks.hand = m.hand, m.hand
@@ -106,6 +108,7 @@ func (m *Manager) Close(ctx context.Context) error {
 	if o, ok := m.crew.(*outfitter); ok {
 		o.close()
 	}
+	m.reporter.wait(ctx)
 	if m.cgroups != "" {
 		_ = os.Remove(m.cgroups) // what still lives in it keeps it
 	}
@@ -136,40 +139,6 @@ func seed() uint64 {
 		return uint64(time.Now().UnixNano())
 	}
 	return binary.NativeEndian.Uint64(b[:])
-}
-
-// report writes a note to gosup's own log.
-func (m *Manager) report(n tree.Note) {
-	level := slog.LevelInfo
-	switch {
-	case n.Type == tree.NoteRequest:
-		level = slog.LevelDebug
-	case n.Type == tree.NoteState && n.To == "failed", n.Type == tree.NoteGroup && n.To == "failed":
-		level = slog.LevelWarn
-	}
-	if !m.log.Enabled(context.Background(), level) {
-		return
-	}
-	attrs := make([]slog.Attr, 0, 8)
-	if n.Process != "" {
-		attrs = append(attrs, slog.String("process", n.Process))
-	}
-	if n.From != "" {
-		attrs = append(attrs, slog.String("from", n.From))
-	}
-	if n.To != "" {
-		attrs = append(attrs, slog.String("state", n.To))
-	}
-	if n.PID != 0 {
-		attrs = append(attrs, slog.Int("pid", n.PID))
-	}
-	if words := n.Cause.String(); words != "" {
-		attrs = append(attrs, slog.String("reason", words))
-	}
-	if n.Detail != "" {
-		attrs = append(attrs, slog.String("detail", n.Detail))
-	}
-	m.log.LogAttrs(context.Background(), level, n.Type.String(), attrs...)
 }
 
 // Prepare makes this process fit to be a supervisor: what it inherited does
