@@ -26,6 +26,7 @@ type crew interface {
 type wish struct {
 	event tree.Event
 	reply chan<- tree.Answer // of an Asked; buffered, so that the loop never waits
+	seen  chan<- struct{}    // closed once readers see what came of it; nil for nobody asks
 }
 
 // inbox holds events until the loop takes them. It has no bound of its own:
@@ -84,6 +85,11 @@ func (m *Manager) Run() (code int) {
 		clear(m.effects)
 		m.publish(now)
 		trimmer.stepped()
+		for _, w := range m.taken {
+			if w.seen != nil {
+				close(w.seen)
+			}
+		}
 		if m.exiting != nil {
 			return m.exiting.Code
 		}
@@ -175,6 +181,21 @@ func (m *Manager) Ask(ctx context.Context, a tree.Asked) (tree.Answer, error) {
 // Shutdown asks for the end of the daemon and returns at once.
 func (m *Manager) Shutdown(u tree.Urgency, by, why string) {
 	m.Tell(tree.Shutdown{Urgency: u, By: by, Why: why})
+}
+
+// Reload replaces the definition, and returns when readers see the new one. The
+// error is that of ctx, or ErrEnded.
+func (m *Manager) Reload(ctx context.Context, e tree.Reloaded) error {
+	seen := make(chan struct{})
+	m.inbox.put(wish{event: e, seen: seen})
+	select {
+	case <-seen:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-m.ended:
+		return ErrEnded
+	}
 }
 
 // Tell hands an event that has no answer to the tree. It never blocks.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"sync"
 
 	"gosup/config"
@@ -34,7 +35,9 @@ func (r *reloader) Reload(by, why string) (control.Plan, error) {
 	if t.Supervisor.RuntimeDir != old.RuntimeDir || t.Supervisor.Socket != old.Socket {
 		r.d.log.Warn("runtime_dir and socket stay as they are until gosup is started anew")
 	}
-	r.d.manager.Tell(tree.Reloaded{Tree: t, By: by, Why: why})
+	if err := r.d.manager.Reload(context.Background(), tree.Reloaded{Tree: t, By: by, Why: why}); err != nil {
+		return control.Plan{}, err
+	}
 	r.tree = t
 	return plan, nil
 }
