@@ -47,7 +47,9 @@ func (d *daemon) run() error {
 		// do, and collecting it costs nothing that can be measured.
 		debug.SetGCPercent(50)
 	}
-	d.log = newLogger(d.tree.Supervisor)
+	own := openLog(d.tree.Supervisor, os.Stderr)
+	defer own.close()
+	d.log = own.Logger
 	if err := d.claim(); err != nil {
 		return err
 	}
@@ -69,6 +71,8 @@ func (d *daemon) run() error {
 		d.server = d.newServer()
 		go d.serve(listener)
 	}
+	set := d.tree.Supervisor
+	d.log.Info("daemon", "state", "started", "version", version(), "socket", set.Socket, "logs", set.LogDir)
 	code := d.manager.Run()
 	stop()
 	d.close()
@@ -195,17 +199,6 @@ func (d *daemon) commandCode(code int) int {
 		}
 	}
 	return code
-}
-
-func newLogger(s spec.Supervisor) *slog.Logger {
-	var level slog.Level
-	// The file was checked: the name is one that slog knows.
-	_ = level.UnmarshalText([]byte(s.LogLevel))
-	opt := &slog.HandlerOptions{Level: level}
-	if s.LogFormat == "json" {
-		return slog.New(slog.NewJSONHandler(os.Stderr, opt))
-	}
-	return slog.New(slog.NewTextHandler(os.Stderr, opt))
 }
 
 // fileOutput returns what `output: auto` means for the processes of a file:
