@@ -42,6 +42,11 @@ type daemon struct {
 // run supervises until the end and returns the daemon's exit code as an error.
 func (d *daemon) run() error {
 	procman.Prepare()
+	if !d.single {
+		// Whatever umask gosup was started with: processes that set none have the
+		// usual one.
+		syscall.Umask(0o022)
+	}
 	if os.Getenv("GOGC") == "" {
 		// A daemon's heap is a few megabytes: half of that again for garbage will
 		// do, and collecting it costs nothing that can be measured.
