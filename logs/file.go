@@ -32,10 +32,7 @@ type logFile struct {
 	ino     uint64
 	size    int64
 	start   int64         // where the last line begins, if mid; else size
-	over    bool          // nothing was written since a run has ended
-	mid     bool          // the file ends within a line
 	checked time.Duration // when the path was last seen to lead here; this and the others since the pump began
-	moved   bool          // it does no more, or a reopening was asked for
 	seq     uint64        // number of the live file, 1 for the first that was opened
 	older   []uint64      // numbers of file.1, file.2, …, as far as they were live here
 	gone    uint64        // the highest number of a file that was removed
@@ -48,7 +45,11 @@ type logFile struct {
 	again  time.Duration // when that is tried again
 	noRoll time.Duration // rotation has failed and is not tried before this
 	lost   *lost         // nil if nothing was
-	skip   bool          // the rest of a line of which the beginning was lost
+
+	mid   bool // the file ends within a line
+	over  bool // nothing was written since a run has ended
+	moved bool // the path does not lead here any more, or a reopening was asked for
+	skip  bool // the rest of a line is to be dropped of which the beginning was
 }
 
 // rotation is what of a configuration concerns a log file.

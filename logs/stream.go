@@ -42,7 +42,7 @@ type stream struct {
 	con     spec.Format
 	conPart framer // of the console, where its format has lines
 
-	watched watcher // of what Sink.Expect waits for
+	watched *watcher // of what Sink.Expect waits for; nil while nothing is
 }
 
 // step passes on one chunk. It returns how much that was and whether it is
@@ -175,8 +175,12 @@ func (s *stream) deliver(k *kit, data []byte) (used int, err error) {
 	data = data[:used]
 	s.sink.tail.add(data)
 	if e := s.sink.expected.Load(); e != nil {
+		if s.watched == nil {
+			s.watched = &watcher{}
+		}
 		if s.watched.look(e, data) {
 			s.sink.expected.CompareAndSwap(e, nil)
+			s.watched = nil
 		}
 	}
 	if s.toCon {
