@@ -121,7 +121,7 @@ func (b *builder) spec(name string, d *process, p pair) *spec.Process {
 		Name: name, Description: d.description, Type: d.kind, Autostart: d.autostart, Essential: d.essential,
 		Dir: d.directory, CleanEnv: d.cleanEnv, Rights: b.r.rights(&d.rights), Hooks: b.hooks(d, p),
 		Restart: d.restart.spec(), Stop: d.stop.spec(), Logs: d.logs.Logs,
-		Checks: b.checks(d, p), Readiness: b.readiness(d, p),
+		Checks: b.checks(d, p), Readiness: b.readiness(d, p), Cgroup: d.cgroup,
 	}
 	if d.command.at.src != nil {
 		out.Argv = b.r.argv(d)
@@ -132,6 +132,7 @@ func (b *builder) spec(name string, d *process, p pair) *spec.Process {
 		out.Dir = p.at.src.dir
 	}
 	out.ReloadSignal, out.Hooks[spec.OnReload] = b.reload(d, p)
+	out.Watch = b.watch(d, p)
 	for _, v := range overlay(overlay(d.fileEnv, b.r.variables(d.envFiles)), d.env) {
 		out.Env = append(out.Env, v.entry)
 	}

@@ -69,6 +69,11 @@ func (b *builder) process(name, prefix string, p pair, strategy policy.Strategy)
 	}
 	d := b.draft(p, 1)
 	count := d.instances
+	if b.r.opt.Instances != nil {
+		count = max(1, min(b.r.opt.Instances(name, d.instances), maxInstances))
+	}
+	// Of what has had several, one keeps its name.
+	several := max(count, d.instances) > 1
 	var out []*spec.Process
 	for i := 1; i <= count; i++ {
 		cost := 0
@@ -78,7 +83,7 @@ func (b *builder) process(name, prefix string, p pair, strategy policy.Strategy)
 			b.r.varies = true
 		}
 		full := name
-		if count > 1 {
+		if several {
 			full += "@" + strconv.Itoa(i)
 		}
 		one := b.one(full, prefix, &d, p, strategy)

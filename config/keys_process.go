@@ -31,7 +31,9 @@ type process struct {
 	stop        stop
 	hooks       hooks
 	reload      *reload // nil for none; replaced, never changed in place
+	watch       *watch  // likewise
 	logs        logs
+	cgroup      spec.Cgroup
 	at          places
 }
 
@@ -153,6 +155,17 @@ func processTable() table[process] {
 				name: "reload", kind: orWords("reload", "none"), aka: []string{"execreload"},
 				doc: "What `gosup ctl reload NAME` does: without it, nothing.",
 				set: func(r *reader, n node, to *process) { r.reload(n, to) },
+			},
+			{
+				name: "watch", kind: orWords("watch", "none"), aka: []string{"watchfiles", "reload_on_change", "develop"},
+				doc: "Files that make it restart or reload when they change.",
+				set: func(r *reader, n node, to *process) { r.watch(n, to) },
+			},
+			{
+				name: "cgroup", kind: mappingKind("cgroup"), aka: []string{"resources", "cgroups", "deploy"},
+				doc: "What it, with all that it starts, may use. Needs a cgroup v2 that was delegated to gosup, with the controllers;" +
+					" elsewhere it does not start.",
+				set: func(r *reader, n node, to *process) { r.tables.cgroup.read(r, n, &to.cgroup, nil) },
 			},
 			{
 				name: "logs", kind: mappingKind("logs"), aka: []string{"logging", "log", "stdout_logfile", "log_location"},

@@ -67,6 +67,8 @@ func supervisorTable() table[supervisor] {
 				spec.ExitOnNames(), func(s *supervisor, i int) { s.ExitOn = spec.ExitOn(i) }),
 			intKey("parallel_starts", "0", "How many processes may be starting at one time. 0: no limit.", 0, 1_000_000,
 				func(s *supervisor) *int { return &s.ParallelStarts }),
+			boolKey("watch_config", "false", "Reload when the file, one that it includes or an env file changes.",
+				func(s *supervisor) *bool { return &s.WatchConfig }),
 		},
 	}
 }

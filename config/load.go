@@ -24,6 +24,13 @@ type Options struct {
 	// origin, such as "--state-dir", is the File of a problem with it.
 	// Relative paths are relative to the working directory. nil: nothing.
 	Settings func(key string) (value, origin string, ok bool)
+	// Reads hears of each file that the load asks for, there or not, and of each
+	// glob: what a change of may change the result. The paths are absolute. It
+	// is also called where the load fails. nil: nobody listens.
+	Reads func(pathOrGlob string)
+	// Instances says how many instances of a process there are to be, whose
+	// file has so many. nil: as many as the file has.
+	Instances func(name string, inFile int) int
 	// OnlyRoot refuses files that others than root can write, or replace in
 	// their folder. It is for a daemon that runs as root.
 	OnlyRoot bool
@@ -70,7 +77,7 @@ func newReader(opt Options) *reader {
 		opt.Env = os.LookupEnv
 	}
 	return &reader{
-		opt: opt, disk: disk{read: readFile, glob: glob}, tables: newTables(),
+		opt: opt, disk: opt.disk(), tables: newTables(),
 		said: map[Problem]bool{}, visited: map[place]bool{},
 		included: map[string]place{}, envFiles: map[string]dotenv{},
 	}
@@ -219,6 +226,23 @@ func (r *reader) setting(path, value, origin string) node {
 type disk struct {
 	read func(path string, onlyRoot bool) ([]byte, error)
 	glob func(dir, pattern string) ([]string, error)
+}
+
+// disk returns the real one, which tells opt.Reads.
+func (opt Options) disk() disk {
+	if opt.Reads == nil {
+		return disk{read: readFile, glob: glob}
+	}
+	return disk{
+		read: func(path string, onlyRoot bool) ([]byte, error) {
+			opt.Reads(path)
+			return readFile(path, onlyRoot)
+		},
+		glob: func(dir, pattern string) ([]string, error) {
+			opt.Reads(absolute(dir, pattern))
+			return glob(dir, pattern)
+		},
+	}
 }
 
 // glob returns the files that a pattern matches, sorted, as paths relative to

@@ -165,6 +165,8 @@ type tables struct {
 	hooks        table[hooks]
 	hook         table[hook]
 	reload       table[reload]
+	watch        table[watch]
+	cgroup       table[spec.Cgroup]
 	capabilities table[rights]
 }
 
@@ -193,6 +195,8 @@ func newTables() *tables {
 
 		hooks:        hooksTable(),
 		hook:         hookTable(),
+		watch:        watchTable(),
+		cgroup:       cgroupTable(),
 		capabilities: capabilitiesTable(),
 	}
 	t.groupRestart = groupRestartTable(t.restart)
@@ -208,7 +212,7 @@ func (t *tables) sections() []section {
 		t.rule.section(), t.health.section(), t.check.section(), t.http.section(), t.exec.section(),
 		t.tcp.section(), t.heartbeat.section(), t.onUnhealthy.section(), t.readiness.section(),
 		t.stop.section(), t.step.section(), t.hooks.section(), t.hook.section(), t.reload.section(),
-		t.capabilities.section(), t.logs.section(), t.group.section(), t.groupRestart.section(),
+		t.watch.section(), t.cgroup.section(), t.capabilities.section(), t.logs.section(), t.group.section(), t.groupRestart.section(),
 		t.dependency.section(), t.breaker.section(),
 	}
 }

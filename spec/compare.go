@@ -15,7 +15,7 @@ func (p *Process) SameRun(q *Process) bool {
 		c.Restart = Restart{}
 		c.Stop = Stop{}
 		c.Hooks, c.ReloadSignal = Hooks{}, 0
-		c.DependsOn, c.Requires = nil, nil
+		c.DependsOn, c.Requires, c.Watch = nil, nil, nil
 		c.Checks = heartbeats(c.Checks)
 		if c.Logs.Output != OutputNone && c.Logs.Output != OutputInherit {
 			// The run writes to FIFOs that stay; what lies behind them may change.

@@ -36,7 +36,8 @@ type Supervisor struct {
 	LogFormat       string // text, json
 	ShutdownTimeout time.Duration
 	ExitOn          ExitOn
-	ParallelStarts  int // processes that may be starting at one time; 0 for no limit
+	ParallelStarts  int  // processes that may be starting at one time; 0 for no limit
+	WatchConfig     bool // reload when a configuration file changes
 }
 
 // ExitOn says when the daemon ends by itself.
@@ -102,6 +103,7 @@ type Process struct {
 	Env          []string // KEY=value, in effect order, the later wins; values are secrets
 	CleanEnv     bool     // inherit nothing but PATH
 	Rights       Rights
+	Cgroup       Cgroup
 	Restart      Restart
 	Stop         Stop
 	Logs         Logs
@@ -111,6 +113,7 @@ type Process struct {
 	Readiness    *Readiness // nil: spawned is ready
 	DependsOn    []DependsOn
 	Requires     []string // names of dependencies
+	Watch        *Watch   // nil: no files are watched
 }
 
 // Restart is when, how fast and how often a process is restarted.
