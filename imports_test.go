@@ -49,8 +49,9 @@ var banned = map[string][]string{
 
 // onlyRoom names packages that a single room may import.
 var onlyRoom = map[string]string{
-	"github.com/spf13/viper": "cmd/gosup",
-	"github.com/spf13/cobra": "cmd/gosup",
+	"github.com/spf13/viper":       "cmd/gosup",
+	"github.com/spf13/cobra":       "cmd/gosup",
+	"github.com/fsnotify/fsnotify": "config",
 }
 
 type pkg struct {

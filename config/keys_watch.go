@@ -81,10 +81,15 @@ func absoluteGlob(dir, glob string) string {
 	if filepath.IsAbs(glob) {
 		return filepath.Clean(glob)
 	}
+	return filepath.Join(QuoteGlob(dir), glob)
+}
+
+// QuoteGlob returns the glob that matches one path alone.
+func QuoteGlob(path string) string {
 	for _, c := range `\*?[{` {
-		dir = strings.ReplaceAll(dir, string(c), `\`+string(c))
+		path = strings.ReplaceAll(path, string(c), `\`+string(c))
 	}
-	return filepath.Join(dir, glob)
+	return path
 }
 
 // watch reads a watch: over that of a process.

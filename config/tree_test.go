@@ -154,7 +154,7 @@ func TestLoadFull(t *testing.T) {
 		Name: "full", RuntimeDir: dir + "/run", StateDir: "/var/lib/full", LogDir: dir + "/logs",
 		Socket: "/tmp/full.sock", SocketMode: 0o660, SocketGroup: "adm",
 		LogLevel: "debug", LogFormat: "json", ShutdownTimeout: 24 * time.Hour,
-		ExitOn: spec.ExitAllDone, ParallelStarts: 8,
+		ExitOn: spec.ExitAllDone, ParallelStarts: 8, WatchConfig: true,
 	}
 	if d := cmp.Diff(wantSupervisor, tree.Supervisor); d != "" {
 		t.Errorf("supervisor (-want +got):\n%s", d)

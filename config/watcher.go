@@ -182,8 +182,8 @@ func (w *Watcher) heard(k *fsnotify.Watcher, e fsnotify.Event) {
 		w.place()            // what was below it may come back
 	}
 	for _, v := range w.list {
-		if v.concerned(e.Name) {
-			v.mark(e.Name, now)
+		if path := v.concerned(e.Name); path != "" {
+			v.mark(path, now)
 		}
 	}
 }

@@ -52,14 +52,19 @@ func (v *watched) keepSeen(old *watched) {
 	}
 }
 
-// concerned reports whether an event at a path is a change of what is watched.
-func (v *watched) concerned(path string) bool {
-	yes := false
+// concerned returns what of that which is watched an event at a path is a
+// change of; "" if nothing.
+func (v *watched) concerned(path string) (changed string) {
 	for i := range v.rules {
 		// Each is asked, since each notes what it sees.
-		yes = v.rules[i].concerned(path) || yes
+		if v.rules[i].concerned(path) && changed == "" {
+			changed = path
+			if v.rules[i].glob == "" && !strings.HasPrefix(path, v.rules[i].base+"/") {
+				changed = v.rules[i].base
+			}
+		}
 	}
-	return yes
+	return changed
 }
 
 func (r *rules) concerned(path string) bool {

@@ -41,6 +41,8 @@ func richWorld(t *testing.T) *world {
 	return serve(t, f, func(o *Options, _ *deadlines, _ *Socket) { o.Reloader = planner{} })
 }
 
+func (planner) Scale(string, int, string, string) (Plan, error) { return planner{}.Plan("") }
+
 // planner is a Reloader whose file changes one key.
 type planner struct{}
 
@@ -84,7 +86,7 @@ func TestAnswersFitTheDocument(t *testing.T) {
 		"/v1/wait": "?name=api/web&for=running", "/v1/logs": "?format=json&name=job",
 	}
 	bodies := map[string]string{
-		"/v1/actions/signal": `{"names":["api/web"],"signal":"HUP"}`, "/v1/actions/stop": `{"names":["api/web"],"no_wait":true}`, "/v1/shutdown": `{}`, "/v1/reload": `{}`,
+		"/v1/actions/signal": `{"names":["api/web"],"signal":"HUP"}`, "/v1/actions/stop": `{"names":["api/web"],"no_wait":true}`, "/v1/shutdown": `{}`, "/v1/reload": `{}`, "/v1/scale": `{"name":"api/web","instances":2}`,
 		"/v1/breakers/trip": `{"name":"pg"}`, "/v1/breakers/reset": `{"name":"pg"}`, "/v1/guard": `{"name":"pg"}`,
 		"/v1/guard/result": `{"name":"pg","ok":true}`,
 	}

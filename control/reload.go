@@ -19,6 +19,11 @@ type Reloader interface {
 
 	// Plan says what Reload would do with a file, "" for the daemon's own.
 	Plan(file string) (Plan, error)
+
+	// Scale sets how many instances of a process there are to be, until the
+	// file has another number than now. It returns what was done. The error is
+	// a *spec.UnknownError where there is no such process.
+	Scale(name string, instances int, by, why string) (Plan, error)
 }
 
 // Plan is what a reload does, or would do.
@@ -103,6 +108,45 @@ func (s *Server) plan(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return s.answer(w, plan)
+}
+
+// maxInstances is what a configuration file may have, too.
+const maxInstances = 10_000
+
+// ScaleRequest is the body of POST /v1/scale.
+type ScaleRequest struct {
+	Name      string `json:"name"`      // of one process, without the number of an instance
+	Instances int    `json:"instances"` // 1 to 10000
+	Reason    string `json:"reason,omitempty"`
+}
+
+// scale sets how many instances of a process there are to be, until the file
+// has another number than now, and answers with what that does.
+func (s *Server) scale(w http.ResponseWriter, r *http.Request) error {
+	var req ScaleRequest
+	if err := decode(r, &req); err != nil {
+		return err
+	}
+	switch {
+	case s.opts.Reloader == nil:
+		return problemf(CodeBadRequest, "", "this gosup has no configuration file")
+	case req.Name == "":
+		return problemf(CodeBadRequest, "", "no name was given")
+	case req.Instances < 1 || req.Instances > maxInstances:
+		return problemf(CodeBadRequest, "gosup ctl stop has none of them run", "instances is not within 1 and %d", maxInstances)
+	}
+	plan, err := s.opts.Reloader.Scale(req.Name, req.Instances, clientOf(r.Context()).peer.String(), req.Reason)
+	if err != nil {
+		return err
+	}
+	return s.answer(w, plan)
+}
+
+// Scale sets how many instances of a process there are to be.
+func (c *Client) Scale(ctx context.Context, req ScaleRequest) (Plan, error) {
+	var out Plan
+	err := c.post(ctx, "/v1/scale", answerTimeout, req, &out)
+	return out, err
 }
 
 // Reload makes the daemon apply its file.

@@ -44,7 +44,7 @@ type FieldChange struct {
 // Plan says what a reload from one definition to another would do, in the
 // order of the new one, what is removed last. What stays as it is is left out.
 func Plan(from, to *Tree) []Change {
-	before, after := from.processes(), to.processes()
+	before, after := from.Processes(), to.Processes()
 	old := map[string]*Process{}
 	for _, p := range before {
 		old[p.Name] = p
@@ -74,8 +74,8 @@ func Plan(from, to *Tree) []Change {
 	return plan
 }
 
-// processes returns all processes of a tree, in its order.
-func (t *Tree) processes() []*Process {
+// Processes returns all processes of a tree, in its order.
+func (t *Tree) Processes() []*Process {
 	var all []*Process
 	t.Root.each(func(g *Group) {}, func(p *Process) { all = append(all, p) })
 	return all

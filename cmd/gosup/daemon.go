@@ -27,16 +27,16 @@ import (
 // daemon wires the parts of a supervisor together and runs it.
 type daemon struct {
 	tree   *spec.Tree
-	output spec.Output                                     // what `output: auto` means
-	single bool                                            // one command, no file
-	load   func(file string) (*spec.Tree, config.Problems) // "" for its own file; nil without one
+	output spec.Output // what `output: auto` means
+	single bool        // one command, no file
+	reload *reloader   // nil without a file
 
 	log     *slog.Logger
 	lock    *procman.Lock
 	pump    *logs.Pump
 	manager *procman.Manager
 	server  *control.Server
-	reload  *reloader // nil without a file
+	watcher *config.Watcher
 }
 
 // run supervises until the end and returns the daemon's exit code as an error.
@@ -68,8 +68,10 @@ func (d *daemon) run() error {
 	if err := d.open(); err != nil {
 		return err
 	}
-	if d.load != nil {
-		d.reload = &reloader{load: d.load, d: d, tree: d.tree}
+	d.watcher = config.NewWatcher(func(err error) { d.log.Warn("watch", "err", err) })
+	if d.reload != nil {
+		d.reload.d = d
+		d.reload.watch()
 	}
 	stop := d.handleSignals()
 	if listener != nil {
@@ -80,6 +82,7 @@ func (d *daemon) run() error {
 	d.log.Info("daemon", "state", "started", "version", version(), "socket", set.Socket, "logs", set.LogDir)
 	code := d.manager.Run()
 	stop()
+	d.watcher.Close()
 	d.close()
 	if d.single {
 		code = d.commandCode(code)

@@ -2,6 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
 	"sync"
 
 	"gosup/config"
@@ -12,53 +16,155 @@ import (
 
 // reloader applies the daemon's configuration file again.
 type reloader struct {
-	load func(file string) (*spec.Tree, config.Problems) // "" for the daemon's own
-	d    *daemon
+	file    string
+	options config.Options
+	d       *daemon
 
-	mu   sync.Mutex // one reload at a time
-	tree *spec.Tree // as it was last applied
+	mu     sync.Mutex       // one reload at a time
+	tree   *spec.Tree       // as it was last applied
+	scaled map[string]scale // by the name of the process
+	files  []string         // paths and globs that the last load and the last good one have asked for
+}
+
+// scale is how many instances of a process a person wants, as long as the file
+// has as many as it had then.
+type scale struct{ wanted, inFile int }
+
+// reading is what one load of the file has found.
+type reading struct {
+	tree     *spec.Tree
+	problems config.Problems
+	inFile   map[string]int // how many instances the file has of each process
+	files    []string
+}
+
+// load reads a file, "" for the daemon's own, with the wishes of ctl scale.
+func (r *reloader) load(file string, scaled map[string]scale) (out reading) {
+	o := r.options
+	out.inFile = map[string]int{}
+	o.Instances = func(name string, inFile int) int {
+		out.inFile[name] = inFile
+		if s, ok := scaled[name]; ok && s.inFile == inFile {
+			return s.wanted
+		}
+		return inFile
+	}
+	o.Reads = func(path string) {
+		if !slices.Contains(out.files, path) {
+			out.files = append(out.files, path)
+		}
+	}
+	if file == "" {
+		file = r.file
+	}
+	out.tree, out.problems = config.Load(file, o)
+	return out
+}
+
+// read reads the file for the first time.
+func (r *reloader) read() config.Problems {
+	now := r.load("", nil)
+	r.tree, r.files = now.tree, now.files
+	return now.problems
 }
 
 // Reload is control.Reloader's.
 func (r *reloader) Reload(by, why string) (control.Plan, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	t, plan := r.plan("")
+	now, plan := r.plan("", r.scaled)
 	for _, p := range plan.Problems {
 		r.d.log.Warn("reload", "problem", p)
 	}
 	if plan.Rejected {
 		r.d.log.Error("reload refused: nothing was changed")
+		// What was read up to the error may be where it is mended.
+		for _, f := range now.files {
+			if !slices.Contains(r.files, f) {
+				r.files = append(r.files, f)
+			}
+		}
+		r.watch()
 		return plan, nil
 	}
+	return plan, r.apply(now, by, why)
+}
+
+// apply makes a reading the daemon's definition.
+func (r *reloader) apply(now reading, by, why string) error {
 	old := r.d.tree.Supervisor
-	if t.Supervisor.RuntimeDir != old.RuntimeDir || t.Supervisor.Socket != old.Socket {
+	if now.tree.Supervisor.RuntimeDir != old.RuntimeDir || now.tree.Supervisor.Socket != old.Socket {
 		r.d.log.Warn("runtime_dir and socket stay as they are until gosup is started anew")
 	}
-	if err := r.d.manager.Reload(context.Background(), tree.Reloaded{Tree: t, By: by, Why: why}); err != nil {
-		return control.Plan{}, err
+	if err := r.d.manager.Reload(context.Background(), tree.Reloaded{Tree: now.tree, By: by, Why: why}); err != nil {
+		return err
 	}
-	r.tree = t
-	return plan, nil
+	r.tree, r.files = now.tree, now.files
+	maps.DeleteFunc(r.scaled, func(name string, s scale) bool { return now.inFile[name] != s.inFile })
+	r.watch()
+	return nil
 }
 
 // Plan is control.Reloader's.
 func (r *reloader) Plan(file string) (control.Plan, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	_, plan := r.plan(file)
+	_, plan := r.plan(file, r.scaled)
 	return plan, nil
 }
 
+// Scale is control.Reloader's.
+func (r *reloader) Scale(name string, instances int, by, why string) (control.Plan, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	before, plan := r.plan("", r.scaled)
+	switch {
+	case plan.Rejected:
+		return plan, nil
+	case len(plan.Changes) > 0:
+		return control.Plan{}, errors.New(
+			"the file has changed since it was applied (see gosup ctl plan, then gosup ctl reload)")
+	}
+	name, err := scaledName(before.inFile, name)
+	if err != nil {
+		return control.Plan{}, err
+	}
+	scaled := maps.Clone(r.scaled)
+	scaled[name] = scale{instances, before.inFile[name]}
+	now, plan := r.plan("", scaled)
+	if plan.Rejected {
+		return plan, nil
+	}
+	old := r.scaled
+	r.scaled = scaled
+	if err = r.apply(now, by, why); err != nil {
+		r.scaled = old
+	}
+	return plan, err
+}
+
+// scaledName returns the one process that a person means.
+func scaledName(inFile map[string]int, name string) (string, error) {
+	names := slices.Sorted(maps.Keys(inFile))
+	chosen, err := spec.Select(names, []string{name})
+	switch {
+	case err != nil:
+		return "", err
+	case len(chosen) != 1:
+		return "", fmt.Errorf("%q means %d processes (name one)", name, len(chosen))
+	}
+	return names[chosen[0]], nil
+}
+
 // plan compares what a file says with what was last applied.
-func (r *reloader) plan(file string) (*spec.Tree, control.Plan) {
-	t, problems := r.load(file)
-	lines := make([]string, len(problems))
-	for i, p := range problems {
+func (r *reloader) plan(file string, scaled map[string]scale) (reading, control.Plan) {
+	now := r.load(file, scaled)
+	lines := make([]string, len(now.problems))
+	for i, p := range now.problems {
 		lines[i] = p.String()
 	}
-	if problems.Failed() {
-		return nil, control.NewPlan(nil, lines, true)
+	if now.problems.Failed() {
+		return now, control.NewPlan(nil, lines, true)
 	}
-	return t, control.NewPlan(spec.Plan(r.tree, t), lines, false)
+	return now, control.NewPlan(spec.Plan(r.tree, now.tree), lines, false)
 }

@@ -112,17 +112,11 @@ func runFile(set *settings, file string) error {
 		return &exitError{code: exitConfig, err: errors.New(
 			"no configuration file (write ./gosup.yaml with `gosup init`, or name a file with -c)")}
 	}
-	load := func(file string) (*spec.Tree, config.Problems) {
-		if file == "" {
-			file = path
-		}
-		return config.Load(file, set.options())
-	}
-	t, problems := load("")
-	if err := reportProblems(problems); err != nil {
+	r := &reloader{file: path, options: set.options(), scaled: map[string]scale{}}
+	if err := reportProblems(r.read()); err != nil {
 		return err
 	}
-	d := daemon{tree: t, output: fileOutput(), load: load}
+	d := daemon{tree: r.tree, output: fileOutput(), reload: r}
 	return d.run()
 }
 
