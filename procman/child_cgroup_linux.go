@@ -27,7 +27,8 @@ type cgroups struct {
 	warn  func(error)
 	last  uint64
 	runs  map[string]*child // by the name of the cgroup below root
-	stale []string          // cgroups of runs that are over, still with somebody in them
+	stale []string          // cgroups of runs that are over, not yet removed
+	spare string            // one made ahead for the next run; "" for none
 }
 
 // makeCgroups makes the folder in which the runs of a supervisor get their
@@ -127,24 +128,50 @@ func (g *cgroups) close() {
 
 // add makes a cgroup for a run and returns its name and an open descriptor of
 // it; "" and -1 if there is none.
-func (g *cgroups) add(tag string) (string, int) {
+func (g *cgroups) add() (string, int) {
 	if g.root == "" || g.off {
 		return "", -1
 	}
-	_, name, _ := strings.Cut(tag, "/")
-	g.last++
-	name = strings.ReplaceAll(name, "/", ":") + "." + strconv.FormatUint(g.last, 10)
-	dir := g.root + "/" + name
-	if err := unix.Mkdir(dir, 0o755); err != nil {
-		g.fail(fmt.Errorf("make cgroup %s: %w", dir, err))
+	name := g.spare
+	g.spare = ""
+	if name == "" {
+		name = g.fresh()
+	}
+	if name == "" {
 		return "", -1
 	}
+	dir := g.root + "/" + name
 	fd, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		_ = unix.Rmdir(dir)
 		return "", -1 // no descriptor: this run does without
 	}
 	return name, fd
+}
+
+// fresh makes a cgroup and returns its name; "" if that is not possible.
+func (g *cgroups) fresh() string {
+	g.last++
+	name := "run." + strconv.FormatUint(g.last, 10)
+	if err := unix.Mkdir(g.root+"/"+name, 0o755); err != nil {
+		g.fail(fmt.Errorf("make cgroup %s/%s: %w", g.root, name, err))
+		return ""
+	}
+	return name
+}
+
+// tidy removes the cgroups of runs that are over and makes one for the next.
+// Either takes as long as half a fork: it is done when nobody waits for it.
+func (g *cgroups) tidy() {
+	if g.root == "" || g.off {
+		return
+	}
+	g.stale = slices.DeleteFunc(g.stale, func(name string) bool {
+		return unix.Rmdir(g.root+"/"+name) != unix.EBUSY
+	})
+	if g.spare == "" {
+		g.spare = g.fresh()
+	}
 }
 
 // fail gives cgroups up for all later runs.
@@ -165,16 +192,13 @@ func cgroupRefused(err error) bool {
 		unix.EACCES, unix.EPERM, unix.EBUSY, unix.EOPNOTSUPP, unix.ENOSYS, unix.EINVAL, unix.ENOENT, unix.ENODEV, unix.EBADF}, errno)
 }
 
-// drop removes the cgroup of a run that is over, and those before it that were
-// not empty then.
+// drop gives up the cgroup of a run that is over.
 func (g *cgroups) drop(name string) {
 	if name == "" {
 		return
 	}
 	delete(g.runs, name)
-	g.stale = slices.DeleteFunc(append(g.stale, name), func(name string) bool {
-		return unix.Rmdir(g.root+"/"+name) != unix.EBUSY
-	})
+	g.stale = append(g.stale, name)
 }
 
 // kill sends SIGKILL to all in a run's cgroup.

@@ -206,6 +206,9 @@ func (h *hand) work() {
 		h.forkNext()
 		blockSignals(mask)
 		runtime.UnlockOSThread()
+		if len(h.queue) == 0 {
+			h.kin.cgroups.tidy()
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ package procman
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -92,11 +93,12 @@ func TestCgroupThaws(t *testing.T) {
 	r := newRig(t, opt)
 	run := r.start(r.launch("spawn", "stay", "setsid", "sleep"))
 	pids := r.ready(run, 2)
-	dirs, err := filepath.Glob(opt.cgroups + "/*/cgroup.freeze")
-	if err != nil || len(dirs) != 1 {
-		t.Fatalf("got cgroups %v (%v), want one", dirs, err)
+	own, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pids[0]))
+	if err != nil {
+		t.Fatal(err)
 	}
-	if err := os.WriteFile(dirs[0], []byte("1"), 0); err != nil {
+	freeze := filepath.Join(opt.cgroups, filepath.Base(cgroupPath(string(own))), "cgroup.freeze")
+	if err := os.WriteFile(freeze, []byte("1"), 0); err != nil {
 		t.Fatal(err)
 	}
 	r.kill(run, syscall.SIGKILL, spec.KillTree)
@@ -112,7 +114,7 @@ func TestCgroupAndShim(t *testing.T) {
 	l := r.shell("cat /proc/self/cgroup; exit 3")
 	l.Rights.Umask = set(uint32(0o22))
 	run := r.start(l)
-	if got := r.line(run, "0::"); !strings.Contains(got, "/gosup.test-TestCgroupAndShim/TestCgroupAndShim:1.") {
+	if got := r.line(run, "0::"); !strings.Contains(got, "/gosup.test-TestCgroupAndShim/run.") {
 		t.Errorf("got %q", got)
 	}
 	if e := r.exited(run); e.Exit.Code != 3 || e.Left {

@@ -77,7 +77,7 @@ func (h *hand) spawn(l *launch, path string, cred *syscall.Credential) (*child, 
 	attr.Sys.Credential = cred
 	cgroup := -1
 	if l.Reach == spec.KillTree {
-		c.cgroup, cgroup = h.kin.cgroups.add(l.Tag)
+		c.cgroup, cgroup = h.kin.cgroups.add()
 		intoCgroup(attr.Sys, cgroup)
 	}
 	var err error
