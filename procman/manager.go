@@ -142,10 +142,12 @@ func seed() uint64 {
 }
 
 // Prepare makes this process fit to be a supervisor: what it inherited does
-// not reach its children, and a write to a broken stderr does not end it. It
+// not reach its children, and a write that fails does not end it. It
 // must be called first thing, before any descriptor is opened for keeps.
 func Prepare() {
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // nobody reads it: a write then returns EPIPE
+	// Nobody reads them: a write to a broken pipe, or past a limit of file sizes,
+	// then returns an error instead of ending the daemon.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE, syscall.SIGXFSZ)
 	handleSignals()
 	// Descriptors that cannot be marked reach the children, as they would
 	// without gosup.

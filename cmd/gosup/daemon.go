@@ -9,7 +9,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"strconv"
 	"syscall"
 	"time"
@@ -46,11 +45,6 @@ func (d *daemon) run() error {
 		// Whatever umask gosup was started with: processes that set none have the
 		// usual one.
 		syscall.Umask(0o022)
-	}
-	if os.Getenv("GOGC") == "" {
-		// A daemon's heap is a few megabytes: half of that again for garbage will
-		// do, and collecting it costs nothing that can be measured.
-		debug.SetGCPercent(50)
 	}
 	own := openLog(d.tree.Supervisor, os.Stderr)
 	defer own.close()
