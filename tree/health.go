@@ -12,7 +12,7 @@ import (
 const (
 	// together is how far apart probes may be due that are sent at one time:
 	// what probing costs is the wake-ups.
-	together = 10 * time.Millisecond
+	together = 5 * time.Millisecond
 	// manyChecks is from how many checks on the first probes are spread out.
 	manyChecks = 32
 	// golden, as a step on the circle of 2^64 points, spreads any number of

@@ -16,10 +16,10 @@ import (
 // are due at nearly the same time go at one time.
 func TestProbesAreSpread(t *testing.T) {
 	t.Parallel()
-	const count, interval = 1000, 10 * time.Second
+	const count, interval = 1000, 2 * time.Second
 	s := &spec.Tree{}
 	for i := range count {
-		p := parseProcess(fmt.Sprintf("p%d", i), []string{"check=10s"})
+		p := parseProcess(fmt.Sprintf("p%d", i), []string{"check=2s"})
 		s.Root.Members = append(s.Root.Members, spec.Member{Process: p})
 	}
 	var slots [100]int // of the interval
@@ -36,11 +36,11 @@ func TestProbesAreSpread(t *testing.T) {
 		now := w.Now()
 		switch before, again := last[p.Node]; {
 		case !again:
-			if since := now.Sub(start); since < interval/2-10*time.Millisecond || since > interval*3/2 {
+			if since := now.Sub(start); since < interval/2-5*time.Millisecond || since > interval*3/2 {
 				t.Errorf("first probe after %v", since)
 			}
 		default:
-			if gap := now.Sub(before); gap < interval-10*time.Millisecond || gap > interval+10*time.Millisecond {
+			if gap := now.Sub(before); gap < interval-5*time.Millisecond || gap > interval+5*time.Millisecond {
 				t.Errorf("probed again after %v", gap)
 			}
 			slots[now.Sub(start)%interval/(interval/100)]++
