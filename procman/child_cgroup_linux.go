@@ -26,6 +26,9 @@ type cgroups struct {
 	path  string // the same as /proc/PID/cgroup tells it
 	warn  func(error)
 	last  uint64
+	why   error             // why there are none
+	on    map[string]bool   // controllers that limit the runs' cgroups
+	leaf  string            // the cgroup that gosup moved to for that; "" if it did not
 	runs  map[string]*child // by the name of the cgroup below root
 	stale []string          // cgroups of runs that are over, not yet removed
 	spare string            // one made ahead for the next run; "" for none
@@ -39,7 +42,7 @@ func makeCgroups(supervisor string) (root string, err error) {
 	if err != nil {
 		return "", err
 	}
-	root = filepath.Join(mount, below, "gosup."+supervisor)
+	root = filepath.Join(mount, aboveLeaf(below), "gosup."+supervisor)
 	if err := os.Mkdir(root, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
 		return "", fmt.Errorf("make a cgroup: %w", err)
 	}
@@ -107,7 +110,7 @@ func cgroupPath(text string) string {
 
 func (g *cgroups) open(opt handOptions) {
 	g.warn = opt.warn
-	g.runs = make(map[string]*child)
+	g.runs, g.on, g.why = make(map[string]*child), make(map[string]bool), opt.without
 	if opt.cgroups == "" {
 		return
 	}
@@ -116,13 +119,14 @@ func (g *cgroups) open(opt handOptions) {
 		return
 	}
 	g.root = opt.cgroups
-	g.path = filepath.Join(cgroupPath(string(own)), filepath.Base(g.root))
+	g.path = filepath.Join(aboveLeaf(cgroupPath(string(own))), filepath.Base(g.root))
 }
 
 func (g *cgroups) close() {
 	if g.root != "" {
 		clearCgroups(g.root)
 		_ = unix.Rmdir(g.root) // not if processes live on
+		g.moveBack()
 	}
 }
 
@@ -176,7 +180,7 @@ func (g *cgroups) tidy() {
 
 // fail gives cgroups up for all later runs.
 func (g *cgroups) fail(err error) {
-	g.off = true
+	g.off, g.why = true, err
 	if g.warn != nil {
 		g.warn(fmt.Errorf("runs get no cgroup of their own: %w", err))
 	}

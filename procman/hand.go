@@ -71,6 +71,7 @@ type handOptions struct {
 	noLists bool   // procfs has no lists of children, as without CONFIG_PROC_CHILDREN
 
 	cgroups string      // folder in which runs get cgroups, by makeCgroups; "" for none
+	without error       // why there are no cgroups, if so
 	warn    func(error) // hears, on the hand's goroutine, of what is done without; may be nil
 }
 
@@ -95,6 +96,7 @@ type launch struct {
 	Foreground bool
 
 	Rights spec.Rights
+	Cgroup spec.Cgroup // where it cannot be limited so, it does not start
 
 	// Reach says which descendants count as left when the first process has
 	// ended: all, those in its process group, or none.

@@ -75,16 +75,22 @@ func (h *hand) spawn(l *launch, path string, cred *syscall.Credential) (*child, 
 	}
 	attr.Sys, c.tty = h.session(l)
 	attr.Sys.Credential = cred
+	limited := l.Cgroup != spec.Cgroup{}
 	cgroup := -1
-	if l.Reach == spec.KillTree {
+	if l.Reach == spec.KillTree || limited {
 		c.cgroup, cgroup = h.kin.cgroups.add()
 		intoCgroup(attr.Sys, cgroup)
 	}
 	var err error
-	c.pid, err = h.forkExec(path, l.Argv, attr)
+	if limited {
+		err = h.kin.cgroups.limit(c.cgroup, l.Cgroup)
+	}
+	if err == nil {
+		c.pid, err = h.forkExec(path, l.Argv, attr)
+	}
 	if cgroup >= 0 {
 		syscall.Close(cgroup)
-		if cgroupRefused(err) {
+		if cgroupRefused(err) && !limited {
 			// It may as well be the command: then it fails once more.
 			intoCgroup(attr.Sys, -1)
 			refused := err
@@ -103,6 +109,12 @@ func (h *hand) spawn(l *launch, path string, cred *syscall.Credential) (*child, 
 	}
 	return c, err
 }
+
+// cgroupError is why a run cannot have the limits that it should.
+type cgroupError struct{ err error }
+
+func (e *cgroupError) Error() string { return "cgroup: " + e.err.Error() }
+func (e *cgroupError) Unwrap() error { return e.err }
 
 // forkExec is syscall.ForkExec for a process that has run out of descriptors:
 // the pipe over which the child would report needs two.
@@ -185,6 +197,9 @@ func shellCode(err error) int {
 // explain says what a failed fork or exec means. The kernel tells one number
 // for every step, so the steps are looked at again: which of them cannot work?
 func explain(l *launch, path string, err error) error {
+	if refused := (*cgroupError)(nil); errors.As(err, &refused) {
+		return err
+	}
 	switch err {
 	case syscall.EAGAIN, syscall.ENOMEM:
 		return fmt.Errorf("exec %s: %w (a limit of processes or memory is reached)", l.Argv[0], err)

@@ -56,10 +56,11 @@ func (*kin) signal(c *child, _ spec.Kill, sigs []syscall.Signal) {
 // cgroups are not known here.
 type cgroups struct{}
 
-func (*cgroups) add() (string, int) { return "", -1 }
-func (*cgroups) tidy()              {}
-func (*cgroups) drop(string)        {}
-func (*cgroups) fail(error)         {}
+func (*cgroups) add() (string, int)              { return "", -1 }
+func (*cgroups) tidy()                           {}
+func (*cgroups) drop(string)                     {}
+func (*cgroups) fail(error)                      {}
+func (*cgroups) limit(string, spec.Cgroup) error { return errors.New("cgroups need Linux") }
 
 func makeCgroups(string) (string, error)   { return "", errors.New("cgroups need Linux") }
 func intoCgroup(*syscall.SysProcAttr, int) {}

@@ -84,7 +84,7 @@ func (m *Manager) handOptions(id string) handOptions {
 	if err != nil {
 		m.log.Debug("no cgroups: descendants are found by /proc", "err", err)
 	}
-	o.cgroups, m.cgroups = root, root
+	o.cgroups, m.cgroups, o.without = root, root, err
 	return o
 }
 

@@ -180,7 +180,7 @@ func (o *outfitter) launch(e tree.Start) (launch, error) {
 	p := e.Process
 	l := launch{
 		Node: e.Node, Run: e.Run, Argv: p.Argv, Dir: p.Dir,
-		Foreground: o.m.opt.Single, Reach: p.Stop.Kill, Rights: p.Rights,
+		Foreground: o.m.opt.Single, Reach: p.Stop.Kill, Rights: p.Rights, Cgroup: p.Cgroup,
 	}
 	l.Tag = o.env.tag(p, e.Run)
 	l.Env = o.env.of(p, e, l.Tag, o.stateDir(p))

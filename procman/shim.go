@@ -163,6 +163,9 @@ func (h *hand) forkShim(o *startOrder, r spec.Rights) error {
 	c, err := h.spawn(&shim, h.shim, nil)
 	if err != nil {
 		read.Close()
+		if refused := (*cgroupError)(nil); errors.As(err, &refused) {
+			return err
+		}
 		return fmt.Errorf("exec %s, which sets limits and rights: %w", h.shim, err)
 	}
 	c.preparing = true

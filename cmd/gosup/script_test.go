@@ -33,7 +33,8 @@ import (
 //	waitcount NAME N          wait until N of its restarts are remembered
 //	pid VAR NAME              set a variable to the pid of the process
 //
-// and the conditions [root] and [unshare] (may make a PID namespace). What was
+// and the conditions [root], [unshare] (may make a PID namespace) and [delegated]
+// (there is a cgroup v2 with controllers). What was
 // started and has not ended is ended with the script.
 func TestScripts(t *testing.T) {
 	t.Parallel()
@@ -92,8 +93,20 @@ func condition(name string) (bool, error) {
 		return os.Geteuid() == 0, nil
 	case "unshare":
 		return mayUnshare(), nil
+	case "delegated":
+		return hasControllers(), nil
 	}
 	return false, fmt.Errorf("unknown condition %q", name)
+}
+
+// hasControllers reports whether a cgroup v2 of this machine limits memory.
+func hasControllers() bool {
+	for _, dir := range []string{"/sys/fs/cgroup", "/sys/fs/cgroup/unified"} {
+		if text, err := os.ReadFile(dir + "/cgroup.controllers"); err == nil && strings.Contains(string(text), "memory") {
+			return true
+		}
+	}
+	return false
 }
 
 // mayUnshare reports whether a PID namespace can be made here.
