@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"io/fs"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +16,8 @@ import (
 // exampleProcess is what the test wants of a line of ctl status -o json.
 type exampleProcess struct {
 	Name, State, Reason string
+	Health              string
+	WaitingOn           []string `json:"waiting_on"`
 	PID, Restarts       int
 	Total               int `json:"total_restarts"`
 	Max                 int `json:"max_restarts"`
@@ -35,6 +38,8 @@ type exampleDaemon struct {
 	dir  string
 	file string
 	cmd  *exec.Cmd
+	web  string // where its web server listens
+	back string // where its backend would
 }
 
 func startExample(t *testing.T) *exampleDaemon {
@@ -49,11 +54,12 @@ func startExample(t *testing.T) *exampleDaemon {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &exampleDaemon{t: t, dir: dir, file: filepath.Join(dir, "example.yaml")}
+	d := &exampleDaemon{t: t, dir: dir, file: filepath.Join(dir, "example.yaml"), web: freeAddress(t), back: freeAddress(t)}
 	if err := os.WriteFile(d.file, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	d.cmd = exec.CommandContext(t.Context(), "gosup", "run", "-c", d.file)
+	d.cmd.Env = append(os.Environ(), "WEB_PORT="+portOf(d.web), "BACKEND_PORT="+portOf(d.back))
 	d.cmd.Stderr = os.Stderr
 	// Asked to end, so that its processes end with it should the test fail.
 	d.cmd.Cancel = func() error { return d.cmd.Process.Signal(syscall.SIGTERM) }
@@ -128,11 +134,37 @@ func TestExampleRuns(t *testing.T) {
 		t.Errorf("crasher: got %+v, want a restart or more, after code 7", p)
 	}
 
+	d.wantBackend()
+	d.ctl("wait", "web", "--for", "degraded", "--timeout", "20s")
+	if p := d.status()["web"]; p.Total != 0 || p.State != "running" {
+		t.Errorf("web: got %+v, want that degraded is only shown", p)
+	}
+
 	d.ctl("shutdown")
 	if err := d.cmd.Wait(); err != nil {
 		t.Errorf("gosup run: got %v, want exit code 0", err)
 	}
 	d.wantNothingLeft(all)
+}
+
+// wantBackend sees the client wait for its backend, starts that, and sees the
+// client come back.
+func (d *exampleDaemon) wantBackend() {
+	d.t.Helper()
+	d.ctl("wait", "client", "--for", "waiting", "--timeout", "20s")
+	p := d.status()["client"]
+	if p.Restarts != 0 || len(p.WaitingOn) != 1 || p.WaitingOn[0] != "backend" || !strings.Contains(p.Reason, "circuit breaker") {
+		d.t.Errorf("client without its backend: got %+v", p)
+	}
+	backend, err := startProgram(d.dir, "backend", os.Environ(), []string{"gosup", "demo", "--http", d.back})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	d.t.Cleanup(backend.stop)
+	d.ctl("wait", "client", "--for", "running", "--timeout", "20s")
+	if p := d.status()["client"]; p.Restarts != 0 {
+		d.t.Errorf("client with its backend: got %+v", p)
+	}
 }
 
 // wantNothingLeft looks for what a shutdown must not leave behind.
@@ -162,4 +194,9 @@ func poll(t *testing.T, what string, so func() bool) {
 			t.Fatalf("no %s after %v", what, patience)
 		}
 	}
+}
+
+func portOf(address string) string {
+	_, port, _ := net.SplitHostPort(address)
+	return port
 }

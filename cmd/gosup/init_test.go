@@ -22,7 +22,7 @@ func TestShippedFiles(t *testing.T) {
 		processes int
 	}{
 		{written, 1},
-		{"../../configs/example.yaml", 4},
+		{"../../configs/example.yaml", 6},
 	} {
 		tree, problems := config.Load(tt.path, opt)
 		if len(problems) > 0 {
