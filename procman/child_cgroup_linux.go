@@ -30,8 +30,9 @@ type cgroups struct {
 	on    map[string]bool   // controllers that limit the runs' cgroups
 	leaf  string            // the cgroup that gosup moved to for that; "" if it did not
 	runs  map[string]*child // by the name of the cgroup below root
-	stale []string          // cgroups of runs that are over, not yet removed
-	spare string            // one made ahead for the next run; "" for none
+	stale []string          // cgroups of runs that are over, not yet looked at
+	spare []string          // empty ones for the next runs
+	spent map[string]bool   // those to remove: after a kill, a child that is put there dies at birth
 }
 
 // makeCgroups makes the folder in which the runs of a supervisor get their
@@ -136,12 +137,10 @@ func (g *cgroups) add() (string, int) {
 	if g.root == "" || g.off {
 		return "", -1
 	}
-	name := g.spare
-	g.spare = ""
-	if name == "" {
-		name = g.fresh()
-	}
-	if name == "" {
+	name := ""
+	if n := len(g.spare); n > 0 {
+		name, g.spare = g.spare[n-1], g.spare[:n-1]
+	} else if name = g.fresh(); name == "" {
 		return "", -1
 	}
 	dir := g.root + "/" + name
@@ -164,18 +163,52 @@ func (g *cgroups) fresh() string {
 	return name
 }
 
-// tidy removes the cgroups of runs that are over and makes one for the next.
-// Either takes as long as half a fork: it is done when nobody waits for it.
+// maxSpare is how many empty cgroups are kept.
+const maxSpare = 32
+
+// tidy makes the cgroups of runs that are over ready for the next ones, and
+// sees that there is one at hand. Making and removing a cgroup takes as long as
+// half a fork, and the kernel goes on with it in the background, which holds up
+// the next fork: so they are used again, and all this is done when nobody waits
+// for it.
 func (g *cgroups) tidy() {
 	if g.root == "" || g.off {
 		return
 	}
 	g.stale = slices.DeleteFunc(g.stale, func(name string) bool {
-		return unix.Rmdir(g.root+"/"+name) != unix.EBUSY
+		switch {
+		case g.spent[name] || len(g.spare) >= maxSpare:
+			if unix.Rmdir(g.root+"/"+name) == unix.EBUSY {
+				return false
+			}
+			delete(g.spent, name)
+		case g.populated(name):
+			return false
+		default:
+			g.spare = append(g.spare, name)
+		}
+		return true
 	})
-	if g.spare == "" {
-		g.spare = g.fresh()
+	if len(g.spare) == 0 {
+		if name := g.fresh(); name != "" {
+			g.spare = append(g.spare, name)
+		}
 	}
+}
+
+// spend keeps later runs out of a cgroup.
+func (g *cgroups) spend(name string) {
+	if g.spent == nil {
+		g.spent = make(map[string]bool)
+	}
+	g.spent[name] = true
+}
+
+// populated reports whether there may be a process in a cgroup, or in one below
+// it.
+func (g *cgroups) populated(name string) bool {
+	text, err := os.ReadFile(g.root + "/" + name + "/cgroup.events")
+	return err != nil || !strings.Contains(string(text), "populated 0")
 }
 
 // fail gives cgroups up for all later runs.
@@ -208,6 +241,7 @@ func (g *cgroups) drop(name string) {
 // kill sends SIGKILL to all in a run's cgroup.
 func (g *cgroups) kill(name string) {
 	if name != "" {
+		g.spend(name)
 		_ = writeFile(g.root+"/"+name+"/cgroup.kill", "1")
 	}
 }

@@ -21,6 +21,7 @@ func (g *cgroups) limit(name string, l spec.Cgroup) error {
 	if name == "" {
 		return &cgroupError{fmt.Errorf("%w (limits need a cgroup v2 that is delegated to gosup)", g.reason())}
 	}
+	g.spend(name) // no later run is to have these limits
 	for _, s := range cgroupSettings(l) {
 		controller, _, _ := strings.Cut(s.file, ".")
 		if err := g.enable(controller); err != nil {
