@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime"
 	"syscall"
 	"time"
 
@@ -80,6 +81,9 @@ func New(opt Options) *Manager {
 // handOptions lets the hand kill by cgroup where that can be.
 func (m *Manager) handOptions(id string) handOptions {
 	o := handOptions{warn: func(err error) { m.log.Warn("the hand does without", "err", err) }}
+	if _, err := os.Stat("/proc/self/stat"); err != nil && runtime.GOOS == "linux" {
+		m.log.Warn("no /proc: what leaves its process group outlives a stop", "err", err)
+	}
 	root, err := makeCgroups(id)
 	if err != nil {
 		m.log.Debug("no cgroups: descendants are found by /proc", "err", err)
