@@ -23,6 +23,7 @@ func TestShippedFiles(t *testing.T) {
 	}{
 		{written, 1},
 		{"../../configs/example.yaml", 6},
+		{"../../gosup.yaml", 6},
 	} {
 		tree, problems := config.Load(tt.path, opt)
 		if len(problems) > 0 {

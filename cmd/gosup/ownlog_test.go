@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -117,7 +118,8 @@ func TestStderrThatNobodyReads(t *testing.T) {
 	// A pipe holds 64 KiB, and the log of a restart is 300 bytes or more.
 	var p control.Process
 	if !eventually(func() bool { p = s.status("a"); return p.TotalRestarts > 500 }) {
-		t.Errorf("stuck after %d restarts", p.TotalRestarts)
+		t.Fatalf("stuck after %d restarts", p.TotalRestarts)
 	}
+	go io.Copy(io.Discard, reader) // ends with reader; the end need not wait
 	s.end(syscall.SIGTERM, 0)
 }
