@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"io/fs"
 	"net"
 	"os"
@@ -96,6 +97,39 @@ func (d *exampleDaemon) status() map[string]exampleProcess {
 		byName[p.Name] = p
 	}
 	return byName
+}
+
+// counted waits until the counter of the example has counted n starts.
+func (d *exampleDaemon) counted(n int) {
+	d.t.Helper()
+	log := filepath.Join(d.dir, ".gosup/log/counter.log")
+	poll(d.t, fmt.Sprintf("start %d of counter", n), func() bool {
+		text, _ := os.ReadFile(log)
+		return strings.Contains(string(text), fmt.Sprintf("start %d, counted in ", n))
+	})
+}
+
+// TestExampleCounts: the counter goes on after kill -9, a restart, and the loss
+// of its file.
+func TestExampleCounts(t *testing.T) {
+	t.Parallel()
+	d := startExample(t)
+	d.counted(1)
+	d.ctl("signal", "KILL", "counter")
+	d.counted(2)
+	d.ctl("restart", "counter")
+	d.counted(3)
+	d.ctl("stop", "counter")
+	if err := os.Remove(filepath.Join(d.dir, ".gosup/state/processes/counter/starts")); err != nil {
+		t.Fatal(err)
+	}
+	d.ctl("start", "counter")
+	d.counted(4)
+	text, err := os.ReadFile(filepath.Join(d.dir, ".gosup/log/counter.log"))
+	if err != nil || !strings.Contains(string(text), "saved after: signalled SIGKILL") || !strings.Contains(string(text), "saved after: stopped") {
+		t.Errorf("the hook says %s, %v", text, err)
+	}
+	d.ctl("shutdown")
 }
 
 // TestExampleRuns: each process of the example does what its comment says, and
