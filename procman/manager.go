@@ -108,6 +108,7 @@ func newManager(opt Options, c clock) *Manager {
 // Close ends what Run has left: the hand, then the pump, which writes what
 // processes have left in their pipes. It waits for at most ctx.
 func (m *Manager) Close(ctx context.Context) error {
+	m.tasks.close(ctx)
 	err := m.hand.close(ctx)
 	if o, ok := m.crew.(*outfitter); ok {
 		o.close()

@@ -122,6 +122,7 @@ func (o *outfitter) notifyPath(id tree.NodeID) (string, error) {
 	if err := os.MkdirAll(dir, 0o711); err != nil {
 		return "", err
 	}
+	o.notifyDir = dir
 	return filepath.Join(dir, strconv.FormatUint(uint64(id), 10)), nil
 }
 

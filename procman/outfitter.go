@@ -20,19 +20,20 @@ import (
 //
 // Signals pass it by: they go to the hand at once.
 type outfitter struct {
-	m       *Manager
-	hand    *hand
-	env     environment
-	queue   jobs
-	done    chan struct{}
-	lent    map[runKey][]*os.File // descriptors open until the hand has forked
-	sinks   map[tree.NodeID]*outlet
-	probers *prober
-	hooks   map[runKey]chan struct{} // closed to cancel
-	notes   map[tree.NodeID]*notifier
-	pipes   map[runKey]*os.File // on which runs say that they are ready
-	scratch string              // a folder of this daemon's own, where there is no runtime folder
-	noState bool                // it was said that state folders cannot be made
+	m         *Manager
+	hand      *hand
+	env       environment
+	queue     jobs
+	done      chan struct{}
+	lent      map[runKey][]*os.File // descriptors open until the hand has forked
+	sinks     map[tree.NodeID]*outlet
+	probers   *prober
+	hooks     map[runKey]chan struct{} // closed to cancel
+	notes     map[tree.NodeID]*notifier
+	pipes     map[runKey]*os.File // on which runs say that they are ready
+	notifyDir string              // of the sockets, once there is one
+	scratch   string              // a folder of this daemon's own, where there is no runtime folder
+	noState   bool                // it was said that state folders cannot be made
 }
 
 // outlet is the output of one process.
@@ -40,6 +41,9 @@ type outlet struct {
 	sink *logs.Sink
 	name string
 	last tree.Start // the latest run: its probes have the same surroundings
+
+	over  chan struct{} // closed when that has ended, and its probes with it
+	ended uint64        // the latest run that has
 }
 
 // jobs is a queue without a bound, like inbox.
@@ -158,6 +162,11 @@ func (o *outfitter) do(job any) {
 	case tree.Exited:
 		o.unhear(runKey{e.Node, e.Run})
 		if out := o.sinks[e.Node]; out != nil {
+			out.ended = e.Run
+			if out.over != nil {
+				close(out.over)
+				out.over = nil
+			}
 			out.sink.Drain()
 		}
 		o.m.Tell(e)
@@ -206,7 +215,7 @@ func (o *outfitter) launch(e tree.Start) (launch, error) {
 		stdin = 0
 	}
 	l.Files = []int{stdin, int(stdout.Fd()), int(stderr.Fd())}
-	out.last = e
+	out.last, out.over = e, make(chan struct{})
 	if err := o.expectReady(e, out, &l); err != nil {
 		o.giveBack(runKey{e.Node, e.Run})
 		return launch{}, err
@@ -217,7 +226,13 @@ func (o *outfitter) launch(e tree.Start) (launch, error) {
 // ask sends a probe, with the surroundings of its process.
 func (o *outfitter) ask(e tree.Probe) {
 	var l launch
+	var over <-chan struct{}
 	if out := o.sinks[e.Node]; out != nil && e.Probe.Exec != nil {
+		if e.Run <= out.ended {
+			o.m.Tell(tree.Probed{Node: e.Node, Run: e.Run, Check: e.Check, Health: tree.HealthUnknown})
+			return
+		}
+		over = out.over
 		p := out.last.Process
 		// A tag of its own: what a probe leaves behind is no part of the run.
 		l.Dir, l.Tag, l.Rights = p.Dir, o.env.tag(p, e.Run)+"/check"+strconv.Itoa(e.Check), p.Rights
@@ -226,7 +241,7 @@ func (o *outfitter) ask(e tree.Probe) {
 		l.Tag = o.env.id + "/" + e.Dependency
 		l.Env = append(slices.Clone(o.env.inherited), "GOSUP_RUN="+l.Tag)
 	}
-	o.probers.send(e, l)
+	o.probers.send(e, l, over)
 }
 
 // giveBack closes the descriptors of a run that has been forked, or was not.
@@ -278,6 +293,12 @@ func (o *outfitter) closeSink(out *outlet) {
 func (o *outfitter) closeSinks() {
 	for id := range o.notes {
 		o.hush(id)
+	}
+	if o.notifyDir != "" {
+		_ = os.Remove(o.notifyDir) // who else puts something there keeps it
+	}
+	if o.scratch != "" {
+		_ = os.Remove(o.scratch)
 	}
 	for _, out := range o.sinks {
 		o.closeSink(out)

@@ -35,9 +35,9 @@ var healths = map[healthcheck.Verdict]tree.Health{
 }
 
 // send makes one probe and tells the tree of its result. l is what a command
-// of the probe would run with. It never blocks: where too many are under way,
-// the result is that it could not be made.
-func (p *prober) send(e tree.Probe, l launch) {
+// of the probe would run with, and it is killed once over is closed. It never
+// blocks: where too many are under way, the result is that it could not be made.
+func (p *prober) send(e tree.Probe, l launch, over <-chan struct{}) {
 	answer := func(r healthcheck.Result) {
 		p.m.Tell(tree.Probed{Node: e.Node, Run: e.Run, Check: e.Check, Dependency: e.Dependency,
 			Health: healths[r.Verdict], Reason: r.Reason, Latency: r.Latency})
@@ -50,11 +50,11 @@ func (p *prober) send(e tree.Probe, l launch) {
 	}
 	go func() { // ends by the probe's timeout, but for what cannot be killed
 		defer func() { <-p.slots }()
-		answer(p.ask(e, l))
+		answer(p.ask(e, l, over))
 	}()
 }
 
-func (p *prober) ask(e tree.Probe, l launch) healthcheck.Result {
+func (p *prober) ask(e tree.Probe, l launch, over <-chan struct{}) healthcheck.Result {
 	ctx, cancel := context.WithTimeout(context.Background(), e.Timeout)
 	defer cancel()
 	switch {
@@ -63,19 +63,22 @@ func (p *prober) ask(e tree.Probe, l launch) healthcheck.Result {
 	case e.Probe.TCP != nil:
 		return p.check.TCP(ctx, e.Probe.TCP)
 	default:
-		return p.exec(e, l)
+		return p.exec(e, l, over)
 	}
 }
 
 // exec runs the command of a probe.
-func (p *prober) exec(e tree.Probe, l launch) healthcheck.Result {
+func (p *prober) exec(e tree.Probe, l launch, over <-chan struct{}) healthcheck.Result {
 	begin := p.m.Now()
 	l.Argv = e.Probe.Exec.Argv
 	// A tag of its own: what the probe leaves behind is not the process's.
 	l.Tag += "/probe" + strconv.FormatUint(p.count.Add(1), 10)
 	l.Env = append(l.Env[:len(l.Env):len(l.Env)], "GOSUP_RUN="+l.Tag)
-	end := p.m.tasks.runQuietly(l, e.Timeout)
-	if end.why != "" {
+	end := p.m.tasks.runQuietly(l, e.Timeout, over)
+	switch {
+	case end.cancelled:
+		return healthcheck.Result{Verdict: healthcheck.Unknown, Reason: "cancelled"}
+	case end.why != "":
 		return healthcheck.Result{Verdict: healthcheck.Unhealthy, Reason: spec.Line(end.why, 200)}
 	}
 	r := healthcheck.ExecVerdict(end.exit.Code, end.exit.Name, end.timedOut, end.lastLine, e.Probe.Exec.DegradedCodes)

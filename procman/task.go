@@ -2,6 +2,7 @@ package procman
 
 import (
 	"bufio"
+	"context"
 	"io"
 	"os"
 	"sync"
@@ -23,13 +24,35 @@ const killAgain = time.Second
 type tasks struct {
 	hand *hand
 
-	mu   sync.Mutex
-	last tree.NodeID
-	out  map[tree.NodeID]chan<- tree.Event
+	mu     sync.Mutex
+	last   tree.NodeID
+	out    map[tree.NodeID]chan<- tree.Event
+	closed bool
+	quit   chan struct{} // closed by close: every task is killed
+	idle   chan struct{} // closed when it is closed and none is left
 }
 
 func newTasks() *tasks {
-	return &tasks{last: taskBase, out: map[tree.NodeID]chan<- tree.Event{}}
+	return &tasks{
+		last: taskBase, out: map[tree.NodeID]chan<- tree.Event{},
+		quit: make(chan struct{}), idle: make(chan struct{}),
+	}
+}
+
+// close kills all tasks and waits until nothing of them is left, for at most
+// ctx. From then on none is started.
+func (k *tasks) close(ctx context.Context) {
+	k.mu.Lock()
+	k.closed = true
+	if len(k.out) == 0 {
+		close(k.idle)
+	}
+	k.mu.Unlock()
+	close(k.quit)
+	select {
+	case <-k.idle:
+	case <-ctx.Done():
+	}
 }
 
 // ending is how a task ended.
@@ -47,6 +70,10 @@ type ending struct {
 func (k *tasks) run(l launch, timeout time.Duration, cancel <-chan struct{}) ending {
 	events := make(chan tree.Event, 3) // Started or StartFailed, Exited, Gone: never full
 	k.mu.Lock()
+	if k.closed {
+		k.mu.Unlock()
+		return ending{cancelled: true}
+	}
 	k.last++
 	if k.last < taskBase {
 		k.last = taskBase
@@ -57,6 +84,9 @@ func (k *tasks) run(l launch, timeout time.Duration, cancel <-chan struct{}) end
 	defer func() {
 		k.mu.Lock()
 		delete(k.out, l.Node)
+		if k.closed && len(k.out) == 0 {
+			close(k.idle)
+		}
 		k.mu.Unlock()
 	}()
 	k.hand.start(l)
@@ -64,7 +94,7 @@ func (k *tasks) run(l launch, timeout time.Duration, cancel <-chan struct{}) end
 }
 
 // runQuietly is run for a command whose output matters only for its last line.
-func (k *tasks) runQuietly(l launch, timeout time.Duration) ending {
+func (k *tasks) runQuietly(l launch, timeout time.Duration, cancel <-chan struct{}) ending {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return ending{why: err.Error()}
@@ -74,7 +104,7 @@ func (k *tasks) runQuietly(l launch, timeout time.Duration) ending {
 		lines <- lastLine(r)
 	}()
 	l.Files = []int{-1, int(w.Fd()), int(w.Fd())}
-	e := k.run(l, timeout, nil)
+	e := k.run(l, timeout, cancel)
 	w.Close()
 	// Nothing of it is left that could write, unless it got away: what is in
 	// the pipe now is all.
@@ -91,7 +121,7 @@ const drainTime = 50 * time.Millisecond
 func (k *tasks) await(id tree.NodeID, events <-chan tree.Event, timeout time.Duration, cancel <-chan struct{}) (e ending) {
 	timer := time.NewTimer(timeout)
 	defer timer.Stop()
-	running := false
+	running, quit := false, k.quit
 	end := func() {
 		if running {
 			k.kill(id)
@@ -124,6 +154,10 @@ func (k *tasks) await(id tree.NodeID, events <-chan tree.Event, timeout time.Dur
 			end()
 		case <-cancel:
 			cancel = nil
+			e.cancelled = true
+			end()
+		case <-quit:
+			quit = nil
 			e.cancelled = true
 			end()
 		}

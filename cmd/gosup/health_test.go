@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -361,12 +362,15 @@ processes:
 func TestExecCheckThatHangs(t *testing.T) {
 	t.Parallel()
 	mark := strconv.Itoa(400_000_000 + os.Getpid())
+	outside := strconv.Itoa(500_000_000 + os.Getpid())
 	s := startSupervisor(t, fmt.Sprintf(`
+dependencies:
+  outside: {exec: {command: [sh, -c, 'sleep %s & sleep %[1]s']}, interval: 1m, timeout: 1m}
 processes:
   web:
     command: [sleep, inf]
     health:
-      exec: {command: [sh, -c, 'setsid sleep %s & (sleep %[1]s & sleep %[1]s) & echo looking; sleep %[1]s']}
+      exec: {command: [sh, -c, 'setsid sleep %[2]s & (sleep %[2]s & sleep %[2]s) & echo looking; sleep %[2]s']}
       interval: 300ms
       timeout: 200ms
       unhealthy_threshold: 3
@@ -374,7 +378,7 @@ processes:
   good:
     command: [sh, -c, 'echo 3 >level; exec sleep inf']
     health: {exec: {command: [sh, -c, 'echo level; tail -c 2 level; exit $(cat level)'], degraded_exit_codes: [3]}, interval: 100ms}
-`, mark))
+`, outside, mark))
 	if e := s.turned("web", "unhealthy", 1); e.Cause != "timed out: looking" {
 		t.Errorf("cause %q", e.Cause)
 	}
@@ -388,6 +392,13 @@ processes:
 	s.act("stop", "all")
 	if !eventually(func() bool { return count(t, mark) == 0 }) {
 		t.Errorf("%d processes of probes are left after the stop", count(t, mark))
+	}
+	if n := count(t, outside); n == 0 {
+		t.Error("the probe of the dependency is not under way")
+	}
+	s.end(syscall.SIGTERM, 0)
+	if n := count(t, outside); n > 0 {
+		t.Errorf("%d processes of probes have outlived gosup", n)
 	}
 }
 
@@ -430,4 +441,80 @@ func clinger() {
 		}
 		resp.Body.Close()
 	}
+}
+
+// What a process says badly is dropped and told of, and costs nothing; what it
+// says well is heard.
+func TestRudeNotifications(t *testing.T) {
+	t.Parallel()
+	s := startSupervisor(t, `
+processes:
+  rude: {command: rude, readiness: {notify: true, timeout: 20s}}
+  quiet: {command: [sh, -c, 'exec sleep inf'], readiness: {notify: true, timeout: 10s}}
+`)
+	before := s.descriptors()
+	s.wait("running", "rude")
+	// Some are opened in the course of starting; it has sent two thousand.
+	if !eventually(func() bool { return strings.Contains(s.log("rude"), "done") && s.descriptors() <= before+20 }) {
+		t.Errorf("%d descriptors, there were %d", s.descriptors(), before)
+	}
+	said, err := os.ReadFile(s.stderr)
+	if err != nil || !strings.Contains(string(said), "notification dropped") {
+		t.Errorf("nobody was told: %v\n%s", err, said)
+	}
+	if n := strings.Count(string(said), "notification dropped"); n > 20 {
+		t.Errorf("told of %d times", n)
+	}
+	if p := s.status("quiet"); p.State != "starting" {
+		t.Errorf("quiet: %+v", p)
+	}
+	// Whose socket it is does not say who it is for: nobody else's word counts
+	// for it.
+	if p := s.status("rude"); p.Run != 1 {
+		t.Errorf("rude: %+v", p)
+	}
+	s.end(syscall.SIGTERM, 0)
+	if _, err := os.Stat(filepath.Join(s.dir, ".gosup/run/notify")); !os.IsNotExist(err) {
+		t.Errorf("the folder of the sockets is left: %v", err)
+	}
+}
+
+// rude is a process that says all that it should not, and then that it is ready.
+func rude() {
+	socket := os.Getenv("NOTIFY_SOCKET")
+	for _, text := range []string{"", "no assignment", "MAINPID=x", "READY=1\nBARRIER=1", "X_GOSUP_REQUESTS=-1", strings.Repeat("x", 5000)} {
+		sendRights(socket, text, 0)
+	}
+	for range 2000 {
+		sendRights(socket, "STATUS=flood", 0)
+	}
+	for range 20 {
+		sendRights(socket, "STATUS=with descriptors", 100)
+	}
+	// The flood is over once a second has passed.
+	<-time.After(2500 * time.Millisecond)
+	sendRights(socket, "READY=1", 3)
+	fmt.Println("done")
+	select {}
+}
+
+// sendRights sends a datagram with so many descriptors.
+func sendRights(socket, text string, count int) {
+	conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: socket, Net: "unixgram"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer conn.Close()
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	var rights []byte
+	if count > 0 {
+		fds := make([]int, count)
+		rights = syscall.UnixRights(fds...) // each is our stdin
+	}
+	raw.Control(func(fd uintptr) { _ = syscall.Sendmsg(int(fd), []byte(text), rights, nil, syscall.MSG_DONTWAIT) })
 }
