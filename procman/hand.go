@@ -60,8 +60,11 @@ type hand struct {
 	fading  []*child               // runs whose first process is over and that left others
 	kin     kin                    // descendants that are nobody's first process
 	ooms    oomCounter
-	dead    bool // children may have ended that are not yet reaped
-	again   bool // there is more to do before it may wait
+
+	forker   *forker // nil until there are many runs
+	noForker bool    // there can be none
+	dead     bool    // children may have ended that are not yet reaped
+	again    bool    // there is more to do before it may wait
 }
 
 // handOptions are the parts of the world that may be different. The zero value
@@ -262,6 +265,9 @@ func (h *hand) read(m message) {
 }
 
 func (h *hand) end() {
+	if h.forker != nil {
+		h.forker.close()
+	}
 	signal.Stop(h.chld)
 	h.kin.close()
 	h.ooms.close()

@@ -119,6 +119,11 @@ func (e *cgroupError) Unwrap() error { return e.err }
 // forkExec is syscall.ForkExec for a process that has run out of descriptors:
 // the pipe over which the child would report needs two.
 func (h *hand) forkExec(path string, argv []string, attr *syscall.ProcAttr) (int, error) {
+	if f := h.forkerFor(attr); f != nil {
+		if pid, err := f.fork(path, argv, attr); err != errForker {
+			return pid, err
+		}
+	}
 	pid, err := syscall.ForkExec(path, argv, attr)
 	if err == syscall.EMFILE || err == syscall.ENFILE {
 		h.reserve.drop()
@@ -126,6 +131,19 @@ func (h *hand) forkExec(path string, argv []string, attr *syscall.ProcAttr) (int
 		h.reserve.fill()
 	}
 	return pid, err
+}
+
+// forkerFor returns the forker where forking through it is worth while and
+// possible; nil otherwise.
+func (h *hand) forkerFor(attr *syscall.ProcAttr) *forker {
+	if len(h.runs) < forkerFrom || attr.Sys.Foreground {
+		return nil
+	}
+	if h.forker == nil && !h.noForker {
+		f, err := newForker()
+		h.forker, h.noForker = f, err != nil
+	}
+	return h.forker
 }
 
 // session says in which session and process group the child is to be. The
