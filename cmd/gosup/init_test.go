@@ -22,8 +22,8 @@ func TestShippedFiles(t *testing.T) {
 		processes int
 	}{
 		{written, 1},
-		{"../../configs/example.yaml", 6},
-		{"../../gosup.yaml", 6},
+		{"../../configs/example.yaml", 7},
+		{"../../gosup.yaml", 7},
 	} {
 		tree, problems := config.Load(tt.path, opt)
 		if len(problems) > 0 {
