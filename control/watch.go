@@ -43,6 +43,7 @@ func (w *watch) see(snap *tree.Snapshot) bool {
 		r := &w.results[i]
 		if r.Outcome == "" {
 			w.judge(r, &w.asked[i], n)
+			w.judgeWaiting(r, &w.asked[i], n, snap)
 			settled = settled && r.Outcome != ""
 		}
 		if n != nil {
@@ -119,6 +120,42 @@ func judgeStart(r *ActionResult, a *tree.Result, n *tree.Node, verb tree.Verb) {
 	case n.Failures > a.Failures:
 		r.Outcome, r.Message = OutcomeFailed, "first attempt failed: "+failure(n)+"; retries go on"
 	}
+}
+
+// judgeWaiting gives up a start that waits for a process which is not on its
+// way to where it should be: that takes another wish.
+func (w *watch) judgeWaiting(r *ActionResult, a *tree.Result, n *tree.Node, snap *tree.Snapshot) {
+	if r.Outcome != "" || n == nil || n.State != tree.StateWaiting || n.Orders != a.Order || w.verb == tree.AskStop {
+		return
+	}
+	byName := make(map[string]*tree.Node, len(snap.Nodes))
+	for _, m := range snap.Nodes {
+		byName[m.Name] = m
+	}
+	if stuckOn := atRest(n, byName, map[string]bool{}); stuckOn != "" {
+		r.Outcome, r.Message = OutcomeFailed, describe(n)+"; it starts when "+stuckOn+" does"
+	}
+}
+
+// atRest returns a process that n waits for, maybe by way of others, and that
+// nobody wants to run; "" if there is none.
+func atRest(n *tree.Node, byName map[string]*tree.Node, seen map[string]bool) string {
+	for _, name := range n.WaitingOn {
+		m := byName[name]
+		if m == nil || seen[name] {
+			continue
+		}
+		seen[name] = true
+		switch m.State {
+		case tree.StateStopped, tree.StateFailed, tree.StateExited:
+			return name
+		case tree.StateWaiting:
+			if further := atRest(m, byName, seen); further != "" {
+				return further
+			}
+		}
+	}
+	return ""
 }
 
 // failure says what failed, without what is done about it.

@@ -111,3 +111,35 @@ func TestWatch(t *testing.T) {
 		})
 	}
 }
+
+// TestWatchWaiting: a start that waits goes on as long as what it waits for is
+// on its way, and is given up with its reason where that is at rest.
+func TestWatchWaiting(t *testing.T) {
+	t.Parallel()
+	waits := func(id tree.NodeID, name string, on ...string) *tree.Node {
+		return with(in(running(id, name), tree.StateWaiting, "waits for "+on[0]), func(n *tree.Node) { n.Orders, n.WaitingOn = 1, on })
+	}
+	db := func(s tree.State) *tree.Node { return in(running(3, "db"), s, "") }
+	const message = "waiting: waits for api; it starts when db does"
+	for _, test := range []struct {
+		name    string
+		nodes   []*tree.Node
+		outcome Outcome
+		message string
+	}{
+		{"on its way", []*tree.Node{waits(1, "web", "db"), db(tree.StateStarting)}, "", ""},
+		{"in backoff", []*tree.Node{waits(1, "web", "db"), db(tree.StateBackoff)}, "", ""},
+		{"not healthy yet", []*tree.Node{waits(1, "web", "db"), db(tree.StateRunning)}, "", ""},
+		{"a breaker", []*tree.Node{waits(1, "web", "pg")}, "", ""},
+		{"stopped", []*tree.Node{waits(1, "web", "api"), waits(2, "api", "db"), db(tree.StateStopped)}, OutcomeFailed, message},
+		{"failed", []*tree.Node{waits(1, "web", "api"), waits(2, "api", "pg", "db"), db(tree.StateFailed)}, OutcomeFailed, message},
+		{"over", []*tree.Node{waits(1, "web", "api"), waits(2, "api", "db"), db(tree.StateExited)}, OutcomeFailed, message},
+		{"a circle", []*tree.Node{waits(1, "web", "api"), waits(2, "api", "web")}, "", ""},
+	} {
+		w := newWatch(tree.AskStart, []tree.Result{{Node: 1, Name: "web", Changed: true, Order: 1}}, false)
+		w.see(&tree.Snapshot{Version: 1, Nodes: test.nodes})
+		if r := w.results[0]; r.Outcome != test.outcome || r.Message != test.message {
+			t.Errorf("%s: got %q, %q", test.name, r.Outcome, r.Message)
+		}
+	}
+}
