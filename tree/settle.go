@@ -422,6 +422,13 @@ func (t *Tree) start(n *node, open bool, due Time, block int32) {
 // wait notes whose turn comes before that of n, which dependency it is cut off
 // from, and whether it stands in the queue of starts; 0 and false for none.
 func (t *Tree) wait(n *node, block int32, queued bool) {
+	if n.busySince != 0 && (block != 0 || queued || t.cutOff(n) != 0) {
+		// What it waits for now is not that its file is written to the end.
+		n.busySince, n.touched = 0, true
+		if n.cause.Kind == CauseBusy {
+			n.cause = n.cause.Before
+		}
+	}
 	if n.waitFor != block || n.queued != queued {
 		n.waitFor, n.queued, n.touched = block, queued, true
 	}

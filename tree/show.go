@@ -25,10 +25,10 @@ func (t *Tree) state(n *node) State {
 	switch {
 	case t.shutdown:
 		return StateStopped
-	case n.busySince != 0:
-		return StateStarting
 	case n.waitFor != 0, t.cutOff(n) != 0, n.turnAt != 0, n.queued, n.body != absent && t.now >= n.notBefore:
 		return StateWaiting
+	case n.busySince != 0:
+		return StateStarting
 	case n.auto, n.nextFrom > t.now:
 		return StateBackoff
 	}
