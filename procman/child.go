@@ -25,6 +25,7 @@ type child struct {
 	over   bool // the first process has been reaped
 	looked bool // the orphans have been looked at since then
 	exit   tree.Exit
+	heir   int  // the process that the run goes on in, once it is over; 0 for none
 	killed bool // the hand has sent SIGKILL to the first process
 
 	// killing means that SIGKILL was ordered for more than the first process:
@@ -60,6 +61,8 @@ func (h *hand) deliver(s tree.Signal) {
 	case spec.KillProcess:
 		if !c.over {
 			send(c.pid, sigs)
+		} else if c.heir != 0 {
+			send(c.heir, sigs)
 		}
 	case spec.KillTree:
 		h.kin.adopt()
@@ -71,7 +74,7 @@ func (h *hand) deliver(s tree.Signal) {
 
 // kill notes that SIGKILL was ordered, so that what appears later gets it too.
 func (c *child) kill(reach spec.Kill) {
-	c.killed = c.killed || !c.over
+	c.killed = c.killed || !c.over || c.heir != 0
 	if reach == spec.KillProcess || c.killing && c.killReach == spec.KillTree {
 		return
 	}

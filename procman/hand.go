@@ -56,6 +56,7 @@ type hand struct {
 	held    map[runKey]*startOrder // the same, by run
 	runs    map[runKey]*child      // forked and not yet gone
 	leaders map[int]*child         // by the pid of a first process not yet reaped
+	heirs   map[int]*child         // by the pid of the one that a run goes on in, see heir.go
 	late    []*child               // runs that had ended before their shim's report was read
 	fading  []*child               // runs whose first process is over and that left others
 	kin     kin                    // descendants that are nobody's first process
@@ -134,6 +135,7 @@ func newHand(emit func(tree.Event), now func() tree.Time, opt handOptions) *hand
 		held:    make(map[runKey]*startOrder),
 		runs:    make(map[runKey]*child),
 		leaders: make(map[int]*child),
+		heirs:   make(map[int]*child),
 	}
 	if opt.proc == "" {
 		opt.proc = "/proc"
@@ -252,6 +254,10 @@ func (h *hand) read(m message) {
 		h.prepared(m.report)
 		return
 	}
+	if m.heir != nil {
+		h.appoint(m.heir)
+		return
+	}
 	if m.start != nil {
 		h.queue = append(h.queue, m.start)
 		h.held[m.start.key()] = m.start
@@ -280,11 +286,12 @@ func (h *hand) end() {
 
 func (l *launch) key() runKey { return runKey{l.Node, l.Run} }
 
-// message is what the hand can be told: a start, a shim's report, or else a
-// signal.
+// message is what the hand can be told: a start, a shim's report, an
+// inheritance, or else a signal.
 type message struct {
 	start  *startOrder
 	report *report
+	heir   *inheritance
 	signal tree.Signal
 }
 

@@ -72,6 +72,10 @@ func (h *hand) collect(ended []*child) []*child {
 		}
 		c := h.leaders[pid]
 		if c == nil {
+			if c = h.bereft(pid); c != nil {
+				c.exit = h.exitOf(c, status, usage)
+				ended = append(ended, c)
+			}
 			continue
 		}
 		delete(h.leaders, pid)

@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"gosup/notify"
 	"gosup/spec"
@@ -26,12 +25,9 @@ type notifier struct {
 	run    atomic.Uint64 // the latest
 	uid    atomic.Uint32 // of its user
 	pid    atomic.Int64  // of its first process; 0 before it is known
+	main   atomic.Int64  // the pid that the run has named as its main one; 0 for none
 	warned atomic.Uint64 // the run of which a stranger's message was told
 }
-
-// flushTime is how long a new run waits for what the last one has said to be
-// heard.
-const flushTime = 200 * time.Millisecond
 
 func heartbeat(p *spec.Process) *spec.Heartbeat {
 	for i := range p.Checks {
@@ -62,6 +58,7 @@ func (o *outfitter) listenTo(e tree.Start) ([]string, error) {
 	}
 	n.uid.Store(uid)
 	n.pid.Store(0)
+	n.main.Store(0)
 	n.run.Store(e.Run)
 	vars := []string{"NOTIFY_SOCKET=" + n.socket.Path()}
 	if h := heartbeat(e.Process); h != nil {
@@ -86,6 +83,9 @@ func (o *outfitter) openNotifier(e tree.Start) (*notifier, error) {
 		case d.Message.Barrier: // its sender waits for just this
 			return
 		case n.believes(d):
+			if pid := d.Message.MainPID; pid != 0 {
+				n.main.Store(int64(pid))
+			}
 			o.m.Tell(n.event(e.Node, d))
 			return
 		}

@@ -30,10 +30,11 @@ type outfitter struct {
 	probers   *prober
 	hooks     map[runKey]chan struct{} // closed to cancel
 	notes     map[tree.NodeID]*notifier
-	pipes     map[runKey]*os.File // on which runs say that they are ready
-	notifyDir string              // of the sockets, once there is one
-	scratch   string              // a folder of this daemon's own, where there is no runtime folder
-	noState   bool                // it was said that state folders cannot be made
+	pipes     map[runKey]*os.File    // on which runs say that they are ready
+	mourned   map[runKey]tree.Exited // ends that are not told before it is known who inherits
+	notifyDir string                 // of the sockets, once there is one
+	scratch   string                 // a folder of this daemon's own, where there is no runtime folder
+	noState   bool                   // it was said that state folders cannot be made
 }
 
 // outlet is the output of one process.
@@ -80,6 +81,7 @@ func newOutfitter(m *Manager) *outfitter {
 		hooks:   map[runKey]chan struct{}{},
 		notes:   map[tree.NodeID]*notifier{},
 		pipes:   map[runKey]*os.File{},
+		mourned: map[runKey]tree.Exited{},
 	}
 }
 
@@ -160,16 +162,13 @@ func (o *outfitter) do(job any) {
 		o.unhear(runKey{e.Node, e.Run})
 		o.m.Tell(e)
 	case tree.Exited:
-		o.unhear(runKey{e.Node, e.Run})
-		if out := o.sinks[e.Node]; out != nil {
-			out.ended = e.Run
-			if out.over != nil {
-				close(out.over)
-				out.over = nil
-			}
-			out.sink.Drain()
+		if !o.mourn(e) {
+			o.bury(e)
 		}
-		o.m.Tell(e)
+	case tree.Moved:
+		o.moved(e)
+	case tree.Gone:
+		o.gone(e)
 	case tree.Event:
 		o.m.Tell(e)
 	}

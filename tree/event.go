@@ -53,6 +53,14 @@ type Gone struct {
 	Run  uint64
 }
 
+// Moved reports that the first process of a run has ended and the run goes on
+// in another, which now counts as the first: its Exited is still to come.
+type Moved struct {
+	Node NodeID
+	Run  uint64
+	PID  int
+}
+
 // Probed answers a Probe. The shell sends exactly one for each, at the latest
 // when the probe's timeout has passed.
 type Probed struct {
@@ -155,6 +163,7 @@ func (Started) event()     {}
 func (StartFailed) event() {}
 func (Exited) event()      {}
 func (Gone) event()        {}
+func (Moved) event()       {}
 func (Asked) event()       {}
 func (Probed) event()      {}
 func (Notified) event()    {}

@@ -264,6 +264,12 @@ func (t *Tree) record(e Event) {
 		if n := t.runOf(e.Node, e.Run); n != nil && n.body == alive {
 			t.ended(n, e)
 		}
+	case Moved:
+		if n := t.runOf(e.Node, e.Run); n != nil && n.body == alive {
+			n.pid, n.touched = e.PID, true
+			t.note(Note{Type: NoteLog, Process: n.name, To: "moved", PID: e.PID,
+				Cause: &Cause{Kind: CauseProbe, Text: "its first process has ended and named another"}})
+		}
 	case Gone:
 		if n := t.runOf(e.Node, e.Run); n != nil && n.body == leaving {
 			t.vanished(n)

@@ -12,5 +12,5 @@ import (
 func TestMain(m *testing.M) {
 	// A binary built for the race detector waits a second before it exits.
 	os.Setenv("GORACE", "atexit_sleep_ms=0")
-	testscript.Main(m, map[string]func(){"gosup": main, "clinger": clinger, "rude": rude})
+	testscript.Main(m, map[string]func(){"gosup": main, "clinger": clinger, "rude": rude, "forker": forker})
 }
