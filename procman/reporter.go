@@ -54,8 +54,10 @@ func (r *reporter) report(n *tree.Noted) {
 	switch {
 	case n.Type == tree.NoteRequest:
 		level = slog.LevelDebug
-	case n.Type == tree.NoteState && n.To == "failed", n.Type == tree.NoteGroup && n.To == "failed":
+	case n.To == "failed" && (n.Type == tree.NoteState || n.Type == tree.NoteGroup):
 		level = slog.LevelWarn
+	case n.To == "backoff" && n.Cause != nil && n.Cause.Kind == tree.CauseRestart:
+		level = slog.LevelWarn // something went wrong, and is being mended
 	}
 	log := r.m.log
 	if !log.Enabled(context.Background(), level) {

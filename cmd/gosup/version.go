@@ -32,8 +32,8 @@ func newVersionCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			switch output {
 			case "":
-				fmt.Fprintf(cmd.OutOrStdout(), "gosup %s (%s, %s/%s)\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
-				return nil
+				_, err := fmt.Fprintf(cmd.OutOrStdout(), "gosup %s (%s, %s/%s)\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+				return err
 			case "json":
 				return json.NewEncoder(cmd.OutOrStdout()).Encode(map[string]string{
 					"version": version(), "go": runtime.Version(), "os": runtime.GOOS, "arch": runtime.GOARCH,
