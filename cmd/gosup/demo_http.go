@@ -3,8 +3,10 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"time"
 )
 
@@ -51,8 +53,12 @@ func (d *demo) count(status int) http.HandlerFunc {
 		if status >= http.StatusInternalServerError {
 			d.errors.Add(1)
 		}
+		body := fmt.Sprintf("hello from gosup demo, request %d\n", n)
+		// With its length the answer is whole once it is flushed; the end of a
+		// chunked one would come after this function.
+		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 		w.WriteHeader(status)
-		fmt.Fprintf(w, "hello from gosup demo, request %d\n", n)
+		io.WriteString(w, body)
 		if n == d.crashAfterRequests {
 			// The client has its answer before the demo ends.
 			http.NewResponseController(w).Flush()

@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -186,11 +188,12 @@ func (s *supervisor) events(name string) []control.Event {
 	return all
 }
 
-// log returns what a process has written to its log.
+// log returns what a process has written to its log, which is made with the
+// first line.
 func (s *supervisor) log(name string) string {
 	s.t.Helper()
 	text, err := os.ReadFile(filepath.Join(s.dir, ".gosup/log", name+".log"))
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		s.t.Fatal(err)
 	}
 	return string(text)
