@@ -33,7 +33,7 @@ processes:
   c2: {command: [clinger, %[2]q], requires: [pg], restart: {strategy: immediate}}
   c3: {command: [sh, -c, 'clinger %[2]s; exit 0'], requires: [pg], restart: {strategy: delayed, delay: 20s}}
   strict: {command: [sleep, inf], requires: [stopper]}
-  looks-bad: {command: [sleep, inf], requires: [pg], health: {http: {url: %[2]q}, interval: 300ms, unhealthy_threshold: 2}}
+  looks-bad: {command: [sleep, inf], requires: [pg], health: {http: {url: %[2]q}, interval: 300ms, unhealthy_threshold: 6}}
   free: {command: [sleep, inf]}
 groups:
   g:
