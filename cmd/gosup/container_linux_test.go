@@ -38,7 +38,7 @@ func TestContainerDuty(t *testing.T) {
 			t.Parallel()
 			dir, path := openFolder(t)
 			const file = "defaults: {logs: {output: console}, stop: {timeout: 1s}}\nprocesses:\n" +
-				"  web: {command: [sh, -c, 'echo up; trap \"echo bye; exit 0\" TERM; while :; do sleep 0.1; done']}\n"
+				"  web: {command: [sh, -c, 'trap \"echo bye; exit 0\" TERM; echo up; while :; do sleep 0.1; done']}\n"
 			if err := os.WriteFile(filepath.Join(dir, "gosup.yaml"), []byte(file), 0o644); err != nil {
 				t.Fatal(err)
 			}
