@@ -80,13 +80,13 @@ func (m *Manager) await(ctx context.Context, b *bell, done func() bool) error {
 	}
 }
 
-// historySize is how many notes are kept in memory.
+// historySize is how many notes are kept in memory at most, half of it at least.
 const historySize = 4096
 
 // history keeps the latest notes.
 type history struct {
 	mu    sync.Mutex
-	notes []tree.Noted // at most twice historySize, the later half of it is kept
+	notes []tree.Noted // at most historySize; the later half stays when it is full
 	fresh bool         // the loop's: there are notes that nobody was told of
 	bell  bell
 }

@@ -419,8 +419,8 @@ func (t *Tree) start(n *node, open bool, due Time, block int32) {
 	t.wait(n, waitFor, queued)
 }
 
-// wait notes whose turn comes before that of n, which dependency it is cut off
-// from, and whether it stands in the queue of starts; 0 and false for none.
+// wait notes whose turn comes before that of n, and whether it stands in the
+// queue of starts; 0 and false for none.
 func (t *Tree) wait(n *node, block int32, queued bool) {
 	if n.busySince != 0 && (block != 0 || queued || t.cutOff(n) != 0) {
 		// What it waits for now is not that its file is written to the end.
