@@ -47,8 +47,8 @@ func TestBad(t *testing.T) {
 				t.Errorf("problems (-want +got):\n%s", d)
 			}
 			for _, p := range problems {
-				if p.Line < 1 || p.Col < 1 || p.What == "" {
-					t.Errorf("a problem without a place: %#v", p)
+				if p.Line < 1 || p.Col < 1 || p.What == "" || p.Hint == "" {
+					t.Errorf("a problem without a place, or without a hint: %#v", p)
 				}
 			}
 		})

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io/fs"
 	"strings"
+
+	"gopkg.in/yaml.v3"
 )
 
 // dotenv is one environment file: its variables, each once, in order.
@@ -21,7 +23,10 @@ func (r *reader) envFileList(n node) ([]envFile, bool) {
 	}
 	out := []envFile{}
 	for _, item := range items {
-		s, ok := r.str(item, form{"a path", "such as .env"})
+		s, ok := optionalInFlow(item)
+		if !ok {
+			s, ok = r.str(item, form{"a path", "such as .env"})
+		}
 		if !ok {
 			continue
 		}
@@ -36,6 +41,18 @@ func (r *reader) envFileList(n node) ([]envFile, bool) {
 		})
 	}
 	return out, true
+}
+
+// optionalInFlow returns the word that [?.env] holds. It is a plain one, since
+// no space is after the ?, but the library takes it for {.env: }.
+func optionalInFlow(n node) (string, bool) {
+	if !n.mapping() || len(n.y.Content) != 2 {
+		return "", false
+	}
+	key, value := n.y.Content[0], n.y.Content[1]
+	word := "?" + key.Value
+	plain := key.Kind == yaml.ScalarNode && key.Style == 0 && value.ShortTag() == "!!null" && value.Value == ""
+	return word, plain && n.at.src.hasAt(n.at.line, n.at.col, word)
 }
 
 // variables returns what environment files say, the later over the earlier.

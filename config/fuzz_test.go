@@ -45,7 +45,7 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("tree %v, problems %v", tree, problems)
 		}
 		for _, p := range problems {
-			if p.Line < 1 || p.Col < 1 || p.What == "" || strings.ContainsAny(p.String(), "\n\r\x1b\x00") {
+			if p.Line < 1 || p.Col < 1 || p.What == "" || p.Hint == "" || strings.ContainsAny(p.String(), "\n\r\x1b\x00") {
 				t.Errorf("problem %#v", p)
 			}
 		}

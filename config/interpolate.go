@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"unicode/utf8"
 
@@ -101,7 +102,7 @@ func (e *expansion) variable(inside string, off int) (string, bool) {
 	switch op {
 	case ":-":
 		if e.depth++; e.depth > maxDefaultDepth {
-			e.problem(off, "nests too many defaults", "")
+			e.problem(off, "nests too many defaults", fmt.Sprintf("at most %d", maxDefaultDepth))
 			return "", false
 		}
 		defer func() { e.depth-- }()
@@ -181,17 +182,20 @@ func (n node) inside(off, length int) place {
 
 // hasAt reports whether text stands at a line and column of the source.
 func (s *source) hasAt(line, col int, text string) bool {
-	data := s.data
-	for ; line > 1; line-- {
-		_, rest, ok := bytes.Cut(data, []byte("\n"))
-		if !ok {
+	from := &s.looked
+	if from.line == 0 || line < from.line || line == from.line && col < from.col {
+		*from = offset{line: 1, col: 1}
+	}
+	for from.line < line {
+		skip := bytes.IndexByte(s.data[from.bytes:], '\n')
+		if skip < 0 {
 			return false
 		}
-		data = rest
+		*from = offset{line: from.line + 1, col: 1, bytes: from.bytes + skip + 1}
 	}
-	for ; col > 1 && len(data) > 0; col-- {
-		_, size := utf8.DecodeRune(data)
-		data = data[size:]
+	for ; from.col < col && from.bytes < len(s.data) && s.data[from.bytes] != '\n'; from.col++ {
+		_, size := utf8.DecodeRune(s.data[from.bytes:])
+		from.bytes += size
 	}
-	return bytes.HasPrefix(data, []byte(text))
+	return bytes.HasPrefix(s.data[from.bytes:], []byte(text))
 }

@@ -158,11 +158,11 @@ func (r *reader) onUnhealthy(n node, to *check) {
 		return
 	}
 	words := []string{spec.UnhealthyRestart.String(), spec.UnhealthyNone.String()}
-	s, ok := r.scalar(n, form{"restart, none or {signal: …}", ""})
+	s, ok := r.scalar(n, form{"restart, none or {signal: …}", "write one of these"})
 	switch {
 	case !ok:
 	case !slices.Contains(words, s.text):
-		r.wrong(n, form{"restart, none or {signal: …}", ""})
+		r.wrong(n, form{"restart, none or {signal: …}", "write one of these"})
 	default:
 		to.action = spec.OnUnhealthy{Action: spec.UnhealthyAction(slices.Index(words, s.text))}
 	}
@@ -181,7 +181,7 @@ func (r *reader) word(n node, words ...string) (string, bool) {
 	if n.mapping() || n.null() {
 		return "", true
 	}
-	f := form{oneOf(append([]string{"a mapping"}, words...)), ""}
+	f := form{oneOf(append([]string{"a mapping"}, words...)), "write one of these"}
 	s, ok := r.scalar(n, f)
 	if ok && !slices.Contains(words, s.text) {
 		r.wrong(n, f)

@@ -100,7 +100,7 @@ func (r *reader) commands(n node) []command {
 		return []command{r.command(n)}
 	}
 	var out []command
-	items, _ := r.items(n, form{"a list of commands", ""})
+	items, _ := r.items(n, form{"a list of commands", "such as [[bin/a], [bin/b]]"})
 	for _, item := range items {
 		if item.list() {
 			out = append(out, r.command(item))

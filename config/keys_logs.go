@@ -38,7 +38,7 @@ func logsTable() table[logs] {
 				name: "stderr_file", kind: stringKind("path"),
 				doc: "A file for stderr alone.",
 				set: func(r *reader, n node, to *logs) {
-					if s, ok := r.str(n, form{"a path", ""}); ok && s == "" {
+					if s, ok := r.str(n, form{"a path", `write "" for none`}); ok && s == "" {
 						to.StderrFile = ""
 					} else if ok {
 						to.StderrFile = absolute(n.at.src.dir, s)

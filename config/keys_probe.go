@@ -279,14 +279,15 @@ func (r *reader) headers(n node, base []spec.Header) []spec.Header {
 func rangesKey[T any](name, def, doc string, field func(*T) *policy.Ranges) key[T] {
 	k := literalKind("status codes", &subschema{Type: types{"string", "integer"}})
 	return key[T]{name: name, kind: k, def: def, doc: doc, set: func(r *reader, n node, to *T) {
-		s, ok := r.scalar(n, form{"status codes", "such as 200-299 or 200,204"})
+		f := form{"status codes", "such as 200-299 or 200,204"}
+		s, ok := r.scalar(n, f)
 		if !ok {
 			return
 		}
 		v, err := policy.ParseRanges(s.text, firstStatus, lastStatus)
 		switch {
 		case err != nil:
-			r.problem(n.at, err.Error(), "")
+			r.problem(n.at, err.Error(), f.hint)
 		case len(v) == 0 && def != "":
 			r.problem(n.at, "names no status code", "such as "+def)
 		default:
@@ -305,7 +306,7 @@ func patternKey[T any](name, doc string, field func(*T) *string) key[T] {
 
 // pattern returns the source of a regular expression.
 func (r *reader) pattern(n node) (string, bool) {
-	s, ok := r.str(n, form{"a regular expression", ""})
+	s, ok := r.str(n, form{"a regular expression", "put it in single quotes"})
 	if !ok {
 		return "", false
 	}
@@ -329,7 +330,7 @@ func periodKey[T any](name, def, doc string, least time.Duration, field func(*T)
 		v, ok := r.duration(n)
 		switch {
 		case ok && v < least:
-			r.problem(n.at, "is "+n.describe()+" and must be at least "+short(least), "")
+			r.problem(n.at, "is "+n.describe()+", which is too short", "at least "+short(least))
 		case ok:
 			*field(to) = v
 		}

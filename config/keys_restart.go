@@ -267,10 +267,10 @@ func (r *reader) onExit(n node, to *restart) {
 			var v rule
 			r.tables.rule.read(r, p.value, &v, nil)
 			set.Delay = v.delay
-		} else if s, ok := r.scalar(p.value, form{"never or {delay: …}", ""}); !ok {
+		} else if s, ok := r.scalar(p.value, form{"never or {delay: …}", "write one of these"}); !ok {
 			continue
 		} else if s.text != "never" {
-			r.wrong(p.value, form{"never or {delay: …}", ""})
+			r.wrong(p.value, form{"never or {delay: …}", "write one of these"})
 			continue
 		} else {
 			set.Never = true

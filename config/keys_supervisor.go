@@ -98,7 +98,7 @@ func (r *reader) mode(n node, such string) (uint32, bool) {
 // path returns an absolute path; a relative one begins at the folder of the
 // file that it stands in.
 func (r *reader) path(n node) (string, bool) {
-	s, ok := r.str(n, form{"a path", ""})
+	s, ok := r.str(n, form{"a path", "remove the key for the default"})
 	if ok && s == "" {
 		r.problem(n.at, "is empty and should be a path", "remove the key for the default")
 		return "", false

@@ -199,7 +199,7 @@ func (r *reader) read(at place, path, shown string) ([]byte, bool) {
 	case errors.Is(err, fs.ErrNotExist):
 		r.problem(at, shown+"does not exist", "create it, or correct the path")
 	default:
-		r.problem(at, shown+"cannot be read: "+reason(err), "")
+		r.problem(at, shown+"cannot be read: "+reason(err), "let gosup read it, or name another file")
 	}
 	return nil, false
 }

@@ -15,7 +15,7 @@ type Problem struct {
 	Col     int    // from 1, in characters
 	Path    string // of the key, such as processes.web.restart.within; "" for none
 	What    string // what is wrong, as the end of a sentence about Path
-	Hint    string // what to do; "" where What says it
+	Hint    string // what to do
 	Warning bool   // legal, and unwise
 }
 
@@ -69,7 +69,11 @@ type source struct {
 	main    bool   // the file that was asked for, not an included one
 	literal bool   // ${…} in it is left as it is
 	data    []byte // the text, for the column of a problem inside a value; may be nil
+	looked  offset // where hasAt looked last: from there on the next one is near
 }
+
+// offset is a place in a text: its line and column, from 1, and the bytes before it.
+type offset struct{ line, col, bytes int }
 
 // place is where a key or a value stands.
 type place struct {

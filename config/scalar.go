@@ -71,7 +71,7 @@ func (r *reader) str(n node, f form) (string, bool) {
 }
 
 func (r *reader) boolean(n node) (value, ok bool) {
-	f := form{"true or false", ""}
+	f := form{"true or false", "write one of the two"}
 	s, ok := r.scalar(n, f)
 	if !ok {
 		return false, false
@@ -113,7 +113,7 @@ func (r *reader) integer(n node, lo, hi int) (int, bool) {
 		return 0, false
 	}
 	if v < int64(lo) || v > int64(hi) {
-		r.problem(n.at, "is "+n.describe()+" and must be "+f.hint, "")
+		r.outside(n, v < int64(lo), f)
 		return 0, false
 	}
 	return int(v), true
@@ -131,10 +131,19 @@ func (r *reader) float(n node, lo, hi float64) (float64, bool) {
 		return 0, false
 	}
 	if v < lo || v > hi {
-		r.problem(n.at, "is "+n.describe()+" and must be "+f.hint, "")
+		r.outside(n, v < lo, f)
 		return 0, false
 	}
 	return v, true
+}
+
+// outside records a number that is below or above what the form allows.
+func (r *reader) outside(n node, below bool, f form) {
+	size := "high"
+	if below {
+		size = "low"
+	}
+	r.problem(n.at, "is "+n.describe()+", which is too "+size, f.hint)
 }
 
 func atLeast(lo, hi float64) string {
@@ -156,7 +165,7 @@ func (r *reader) duration(n node) (time.Duration, bool) {
 	d, good := parseDuration(s.text)
 	switch {
 	case good && d < 0:
-		r.problem(n.at, "is "+n.describe()+" and must not be negative", "")
+		r.problem(n.at, "is "+n.describe()+", which is negative", durationForm().hint)
 		return 0, false
 	case good:
 		return d, true
@@ -265,7 +274,7 @@ func parseSize(s string) (int64, bool) {
 
 // choice returns the index in names of the name that n holds.
 func (r *reader) choice(n node, names []string) (int, bool) {
-	s, ok := r.scalar(n, form{oneOf(names), ""})
+	s, ok := r.scalar(n, form{oneOf(names), "write one of these"})
 	if !ok {
 		return 0, false
 	}
@@ -274,7 +283,7 @@ func (r *reader) choice(n node, names []string) (int, bool) {
 			return i, true
 		}
 	}
-	hint := ""
+	hint := "write one of these"
 	if near := nearest(s.text, names); near != "" {
 		hint = "did you mean " + near + "?"
 	}

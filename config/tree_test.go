@@ -460,7 +460,7 @@ func TestSettings(t *testing.T) {
 	text := []byte("supervisor: {state_dir: there, log_format: json}\nprocesses: {a: {command: a}}")
 	tree, problems := Parse("/srv/app/gosup.yaml", text, opt)
 	want := "--name: supervisor.name: has '$' in its name (a name is made of A-Z a-z 0-9 . _ -)\n" +
-		"GOSUP_LOG_LEVEL: supervisor.log_level: is \"loud\", not debug, info, warn or error\n" +
+		"GOSUP_LOG_LEVEL: supervisor.log_level: is \"loud\", not debug, info, warn or error (write one of these)\n" +
 		"--shutdown-timeout: supervisor.shutdown_timeout: is \"5\", a duration without a unit (write 5s for seconds)"
 	if tree != nil || problems.Error() != want {
 		t.Errorf("got\n%v\nwant\n%s", problems, want)

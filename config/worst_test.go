@@ -47,6 +47,7 @@ func TestWorst(t *testing.T) {
 		"merge keys":        repeat("a: &a {x: 1}\nb: {", "<<: *a, ", "}"),
 		"unknown signals":   repeat("processes: {a: {command: a, stop: {signals: [", "{signal: NIT},", "]}}}"),
 		"missing includes":  repeat("include: [", "none.yaml,", "]"),
+		"optional files":    repeat("env_files: [", "?a,", "]\nprocesses: {}"),
 		"missing env files": repeat("env_files: [", "none.env,", "]"),
 		"unknown names":     numbered("processes:\n", " k%d: {command: a, depends_on: [l]}\n"),
 		"unknown near":      numbered("processes:\n", " k%d: {command: a, depends_on: [k_]}\n"),
