@@ -67,7 +67,7 @@ func (r *reporter) report(n *tree.Noted) {
 	if n.Process != "" {
 		record.AddAttrs(slog.String("process", n.Process))
 	}
-	if n.From != "" {
+	if n.From != "" && n.From != n.To {
 		record.AddAttrs(slog.String("from", n.From))
 	}
 	if n.To != "" {

@@ -261,7 +261,7 @@ func (s *scenario) note(n tree.Note) {
 	case n.Type == tree.NoteHealth || n.Type == tree.NoteBreaker:
 		s.line("%s: %s %s -> %s", n.Process, n.Type, n.From, join(n.To, n.Cause.String()))
 	case n.From == n.To:
-		s.line("%s: still %s", n.Process, join(n.To, n.Cause.String()))
+		s.line("%s: still %s", n.Process, join(n.To, n.Cause.String(), n.Detail))
 	case n.From != "":
 		s.line("%s: %s -> %s", n.Process, n.From, join(n.To, n.Cause.String()))
 	default:

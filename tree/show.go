@@ -105,8 +105,12 @@ func (t *Tree) noteState(n *node, s State, exit *Exit, pid int) {
 	if n.isGroup() {
 		return // what befell it was noted when it was decided
 	}
-	cause := t.why(n)
-	t.note(Note{Type: NoteState, Process: n.name, From: from.String(), To: s.String(), Cause: cause, PID: pid, Exit: exit, By: cause.by()})
+	cause, detail := t.why(n), ""
+	if s == from && exit != nil {
+		detail = exit.String() // the state does not say it: more has to end
+	}
+	t.note(Note{Type: NoteState, Process: n.name, From: from.String(), To: s.String(), Cause: cause, PID: pid, Exit: exit,
+		By: cause.by(), Detail: detail})
 }
 
 // noteExit records the end of a run, whatever the next state: each is told

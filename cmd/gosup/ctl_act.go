@@ -136,7 +136,7 @@ func (s *screen) results(f format, results []control.ActionResult) error {
 	if err != nil {
 		return err
 	}
-	if done, err := s.data(f, append(answer, '\n')); done {
+	if done, err := s.data(f, answer); done {
 		return err
 	}
 	for _, r := range results {

@@ -78,7 +78,7 @@ func (s *screen) breakers(f format, list []control.Breaker, one bool) error {
 	if err != nil {
 		return err
 	}
-	if done, err := s.data(f, append(answer, '\n')); done {
+	if done, err := s.data(f, answer); done {
 		return err
 	}
 	rows := make([][]cell, len(list))

@@ -51,7 +51,6 @@ results, and the last 8 KiB that it wrote.`,
 			if answer, err = json.Marshal(list); err != nil {
 				return err
 			}
-			answer = append(answer, '\n')
 		}
 		return print(func(s *screen) error { return s.crashes(*out, answer, list) })
 	})

@@ -71,7 +71,7 @@ func newCtlVersionCommand(c *ctl) *cobra.Command {
 			return err
 		}
 		return print(func(s *screen) error {
-			if done, err := s.data(*out, append(answer, '\n')); done {
+			if done, err := s.data(*out, answer); done {
 				return err
 			}
 			if *out == formatName {

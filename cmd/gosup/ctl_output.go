@@ -55,15 +55,17 @@ func addFormat(cmd *cobra.Command) *format {
 func (s *screen) data(f format, answer []byte) (bool, error) {
 	switch f {
 	case formatJSON:
+		answer = bytes.TrimRight(answer, "\n")
 		if !s.terminal {
 			s.out.Write(answer)
+			s.out.WriteByte('\n')
 			return true, nil
 		}
 		var b bytes.Buffer
 		if err := json.Indent(&b, answer, "", "  "); err != nil {
 			return true, fmt.Errorf("print JSON: %w", err)
 		}
-		s.out.WriteString(s.safe(b.String()))
+		s.out.WriteString(s.safe(b.String()) + "\n")
 		return true, nil
 	case formatYAML:
 		b, err := toYAML(answer)

@@ -40,7 +40,7 @@ func (s *screen) why(f format, w *control.Why, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	if done, err := s.data(f, append(answer, '\n')); done {
+	if done, err := s.data(f, answer); done {
 		return err
 	}
 	if f == formatName {
