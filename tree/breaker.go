@@ -15,6 +15,7 @@ type supply struct {
 	shown   policy.BreakerState
 	due     Time // of the next probe
 	probing bool
+	heard   bool // a probe was answered, or a person has said how it is
 	trial   bool // a guarded command is the trial of a half-open breaker
 	trialBy Time // it is given up then
 	reason  string
@@ -83,7 +84,7 @@ func (t *Tree) probes(s *supply) bool {
 func (t *Tree) supplied(e Probed) {
 	for i := range t.deps {
 		if s := &t.deps[i]; s.spec.Name == e.Dependency && s.probing {
-			s.probing = false
+			s.probing, s.heard = false, true
 			if e.Health != HealthUnknown {
 				t.fed(s, e.Health != HealthBad, e.Reason)
 			}
@@ -228,6 +229,21 @@ func (t *Tree) cutOff(n *node) int32 {
 	return 0
 }
 
+// unheard reports whether nothing is known of s yet, and soon will be: its
+// first probe is on its way. Its breaker is closed for want of a failure.
+func (s *supply) unheard() bool { return !s.heard && s.spec.Probe != (spec.Probe{}) }
+
+// unheardOf returns the first dependency that n requires and of which nothing
+// is known yet, as its place plus 1; 0 for none.
+func (t *Tree) unheardOf(n *node) int32 {
+	for _, k := range n.requires {
+		if t.deps[k].unheard() {
+			return k + 1
+		}
+	}
+	return 0
+}
+
 // suspended reports whether n has to be down for as long as a breaker is not
 // closed.
 func (t *Tree) suspended(n *node) bool {
@@ -314,6 +330,7 @@ func (t *Tree) askedOfBreakers(e Asked) {
 			s.reason = "opened by " + e.By
 		case AskReset:
 			s.breaker.Reset()
+			s.heard = true
 			s.reason, s.due = "", t.now.Add(s.spec.Interval)
 		default:
 			r.Err = t.admit(s)

@@ -53,6 +53,7 @@ const (
 	CauseDependency            // Node, which it depends on, restarts
 	CauseBreaker               // the breaker of Node is open until Until, or half open: Text
 	CauseBack                  // the breaker of Node has closed
+	CauseUnheard               // Node, which it requires, has not answered its first probe
 	CauseTurn                  // the breaker of Node has closed, and others start first
 	CauseEssential             // Node was essential and has ended for good
 )
@@ -116,6 +117,8 @@ func (c *Cause) String() string {
 		return c.after("started again since " + c.Node + " is back")
 	case CauseTurn:
 		return "waits for its turn: the circuit breaker of " + c.Node + " has just closed"
+	case CauseUnheard:
+		return "waits for " + c.Node + ": its first probe is under way"
 	case CauseEssential:
 		return c.after(c.Node + " is essential and has ended")
 	case CauseLeft:

@@ -135,6 +135,10 @@ func (t *Tree) checkProgress(n *node) {
 		}
 	case t.cutOff(n) != 0:
 	case n.waitFor == t.missing(n) && n.waitFor != 0:
+	case n.unheard:
+		if k := t.unheardOf(n); k == 0 || !t.deps[k-1].probing && t.next > t.deps[k-1].due {
+			t.broken(n, "waits for a first answer that nobody is asked for")
+		}
 	case n.queued:
 		if t.starting < t.settings.ParallelStarts {
 			t.broken(n, "waits for its turn, and it is its turn")

@@ -131,7 +131,7 @@ func (t *Tree) distance(m *node, c spec.Condition) string {
 func (t *Tree) waitingOn(n *node) []string {
 	var names []string
 	for _, k := range n.requires {
-		if t.deps[k].shown != policy.Closed {
+		if t.deps[k].shown != policy.Closed || n.unheard && t.deps[k].unheard() {
 			names = append(names, t.deps[k].spec.Name)
 		}
 	}

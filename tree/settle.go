@@ -387,7 +387,7 @@ func (t *Tree) start(n *node, open bool, due Time, block int32) {
 	if n.step > 0 {
 		t.next = min(t.next, n.deadline)
 	}
-	waitFor, queued := int32(0), false
+	waitFor, queued, unheard := int32(0), false, false
 	if n.turnAt != 0 && (t.now >= n.turnAt || n.rest != wanted) {
 		n.turnAt, n.touched = 0, true
 	}
@@ -407,6 +407,8 @@ func (t *Tree) start(n *node, open bool, due Time, block int32) {
 		waitFor = block
 	case t.missing(n) != 0:
 		waitFor = t.missing(n)
+	case t.unheardOf(n) != 0:
+		unheard = true
 	case t.settings.ParallelStarts > 0 && t.starting >= t.settings.ParallelStarts:
 		queued = true
 	case n.body == absent:
@@ -416,21 +418,22 @@ func (t *Tree) start(n *node, open bool, due Time, block int32) {
 	if n.nextFrom != nextFrom {
 		n.nextFrom, n.touched = nextFrom, true
 	}
-	t.wait(n, waitFor, queued)
+	t.wait(n, waitFor, queued, unheard)
 }
 
-// wait notes whose turn comes before that of n, and whether it stands in the
-// queue of starts; 0 and false for none.
-func (t *Tree) wait(n *node, block int32, queued bool) {
-	if n.busySince != 0 && (block != 0 || queued || t.cutOff(n) != 0) {
+// wait notes whose turn comes before that of n, whether it stands in the queue
+// of starts, and whether it has yet to hear of what it requires; 0 and false
+// for none.
+func (t *Tree) wait(n *node, block int32, queued, unheard bool) {
+	if n.busySince != 0 && (block != 0 || queued || unheard || t.cutOff(n) != 0) {
 		// What it waits for now is not that its file is written to the end.
 		n.busySince, n.touched = 0, true
 		if n.cause.Kind == CauseBusy {
 			n.cause = n.cause.Before
 		}
 	}
-	if n.waitFor != block || n.queued != queued {
-		n.waitFor, n.queued, n.touched = block, queued, true
+	if n.waitFor != block || n.queued != queued || n.unheard != unheard {
+		n.waitFor, n.queued, n.unheard, n.touched = block, queued, unheard, true
 	}
 }
 

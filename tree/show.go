@@ -25,7 +25,7 @@ func (t *Tree) state(n *node) State {
 	switch {
 	case t.shutdown:
 		return StateStopped
-	case n.waitFor != 0, t.cutOff(n) != 0, n.turnAt != 0, n.queued, n.body != absent && t.now >= n.notBefore:
+	case n.waitFor != 0, t.cutOff(n) != 0, n.turnAt != 0, n.queued, n.unheard, n.body != absent && t.now >= n.notBefore:
 		return StateWaiting
 	case n.busySince != 0:
 		return StateStarting
@@ -64,6 +64,8 @@ func (t *Tree) why(n *node) *Cause {
 		return t.breakerCause(t.cutOff(n) - 1)
 	case n.shown == StateWaiting && n.queued:
 		return &Cause{Kind: CauseQueue, Count: t.settings.ParallelStarts}
+	case n.shown == StateWaiting && n.unheard:
+		return &Cause{Kind: CauseUnheard, Node: t.deps[t.unheardOf(n)-1].spec.Name}
 	case n.shown == StateWaiting && n.waitFor != 0:
 		return t.waitCause(n)
 	case n.shown == StateWaiting && n.body == closing:

@@ -106,6 +106,7 @@ type node struct {
 	late       bool // group: a later member must go down and is not
 	open       bool // group: members may start, as far as those above say
 	queued     bool // process: as many as may are starting
+	unheard    bool // process: what it requires has not answered its first probe
 	shown      State
 	touched    bool          // something that View tells has changed
 	ailing     Ending        // why the run is being replaced; 0 if it is not
