@@ -79,4 +79,5 @@ var faults = []fault{
 	{"the start period is not observed", "tree/health.go", "!c.passed && t.now.Sub(n.vigil.since) < s.StartPeriod", "false"},
 	{"a dependent does not wait", "tree/depend.go", "if !t.nodes[d.node].satisfied(d.condition) {", "if false {"},
 	{"a stop is told while something is left", "tree/show.go", "(n.planned || n.rest == stopped || t.shutdown && n.rest == wanted)", "(n.planned)"},
+	{"a first probe is not waited for", "tree/settle.go", "case t.unheardOf(n) != 0:", "case false:"},
 }
