@@ -25,7 +25,7 @@ func BenchmarkEncode1000(b *testing.B) {
 	s := newServer(f, Options{Log: slog.New(slog.DiscardHandler)}, defaultDeadlines())
 	nodes := thousand()
 	for b.Loop() {
-		s.answerProcesses(nowhere{}, nodes)
+		s.answerProcesses(nowhere{}, s.clock(), nodes)
 	}
 }
 

@@ -56,6 +56,13 @@ func (c *Client) ProcessesJSON(ctx context.Context, names ...string) ([]byte, er
 	return c.fetch(ctx, request{method: http.MethodGet, path: "/v1/processes", query: url.Values{"name": names}})
 }
 
+// ProcessesUsageJSON is ProcessesJSON with what the processes use. That takes
+// the daemon longer: it looks at every process of the machine.
+func (c *Client) ProcessesUsageJSON(ctx context.Context, names ...string) ([]byte, error) {
+	q := url.Values{"name": names, "usage": {"true"}}
+	return c.fetch(ctx, request{method: http.MethodGet, path: "/v1/processes", query: q})
+}
+
 // Tree returns all groups and processes, a group before its members.
 func (c *Client) Tree(ctx context.Context) ([]Node, error) {
 	var out []Node
@@ -66,6 +73,30 @@ func (c *Client) Tree(ctx context.Context) ([]Node, error) {
 // TreeJSON is Tree, as the server wrote it.
 func (c *Client) TreeJSON(ctx context.Context) ([]byte, error) {
 	return c.fetch(ctx, request{method: http.MethodGet, path: "/v1/tree"})
+}
+
+// TreeChanged waits until the tree has another version than after, for at most
+// timeout, and returns it, with what the processes use, and its version.
+func (c *Client) TreeChanged(ctx context.Context, after uint64, timeout time.Duration) ([]Node, uint64, error) {
+	q := url.Values{"after": {strconv.FormatUint(after, 10)}, "timeout": {timeout.String()}, "usage": {"true"}}
+	body, err := c.open(ctx, request{method: http.MethodGet, path: "/v1/tree", query: q, waits: timeout})
+	if err != nil {
+		return nil, 0, err
+	}
+	defer body.Close()
+	var nodes []Node
+	if err := json.NewDecoder(body).Decode(&nodes); err != nil {
+		var p *Problem
+		if errors.As(err, &p) || ctx.Err() != nil {
+			return nil, 0, err
+		}
+		return nil, 0, c.senseless(err)
+	}
+	version, err := strconv.ParseUint(body.resp.Header.Get(treeVersion), 10, 64)
+	if err != nil {
+		return nil, 0, c.senseless(err)
+	}
+	return nodes, version, nil
 }
 
 // Version returns what is known of the daemon itself.

@@ -35,7 +35,7 @@ func (s *Server) describe(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	c := s.clock()
+	c := s.withUsage()
 	notes, _ := s.sup.Events(0)
 	e := explainer{clock: c, snap: snap, notes: notes, seen: map[string]bool{}}
 	d := Description{

@@ -131,6 +131,17 @@ func (f *fake) ReadOutput(ctx context.Context, from []logs.Source, q logs.Query,
 	return f.output(ctx, from, q, emit)
 }
 
+// Usage tells that each running process uses what its number says.
+func (f *fake) Usage(each func(tree.NodeID, uint64, float64, int64)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, n := range f.snap.Nodes {
+		if n.PID != 0 {
+			each(n.ID, n.Run, float64(n.ID)+0.5, int64(n.ID)<<20)
+		}
+	}
+}
+
 func (f *fake) Now() tree.Time             { return f.now }
 func (f *fake) Wall(t tree.Time) time.Time { return boot.Add(time.Duration(t)) }
 func (f *fake) Name() string               { return "test" }

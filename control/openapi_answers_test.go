@@ -83,7 +83,8 @@ func compiled(t *testing.T) (map[string]any, func(at string) *jsonschema.Schema)
 func TestAnswersFitTheDocument(t *testing.T) {
 	t.Parallel()
 	queries := map[string]string{
-		"/v1/wait": "?name=api/web&for=running", "/v1/logs": "?format=json&name=job",
+		"/v1/wait": "?name=api/web&for=running", "/v1/logs": "?format=json&name=job", "/v1/processes": "?usage=true",
+		"/v1/tree": "?usage=true&after=1&timeout=1ms",
 	}
 	bodies := map[string]string{
 		"/v1/actions/signal": `{"names":["api/web"],"signal":"HUP"}`, "/v1/actions/stop": `{"names":["api/web"],"no_wait":true}`, "/v1/shutdown": `{}`, "/v1/reload": `{}`, "/v1/scale": `{"name":"api/web","instances":2}`,

@@ -28,6 +28,11 @@ type Process struct {
 	LastExit      *Exit      `json:"last_exit"`
 	Run           uint64     `json:"run"`       // counts the starts of this process
 	Succeeded     bool       `json:"succeeded"` // it is exited, and that was a success
+
+	// What the process and all its descendants use. They are null where that was
+	// not asked for, or is not known.
+	CPUPercent  *float64 `json:"cpu_percent"`  // of one CPU, in the last seconds if somebody has asked before, else since started_at
+	MemoryBytes *int64   `json:"memory_bytes"` // resident; what several share counts for each
 }
 
 // Exit is how a run ended.
@@ -51,8 +56,20 @@ type Node struct {
 
 // clock converts what snapshots hold to what people read.
 type clock struct {
-	now  tree.Time
-	wall func(tree.Time) time.Time
+	now   tree.Time
+	wall  func(tree.Time) time.Time
+	usage map[usageKey]usage // nil where nobody has asked for it
+}
+
+// usageKey is a run.
+type usageKey struct {
+	node tree.NodeID
+	run  uint64
+}
+
+type usage struct {
+	cpuPercent  float64
+	memoryBytes int64
 }
 
 func (c clock) time(t tree.Time) *time.Time {
@@ -100,6 +117,9 @@ func (c clock) process(n *tree.Node) Process {
 		p.MaxRestarts = &n.Limit.Max // policy.Unlimited is the API's -1
 		within := seconds(n.Limit.Within)
 		p.WithinSeconds = &within
+	}
+	if u, ok := c.usage[usageKey{n.ID, n.Run}]; ok && n.PID != 0 {
+		p.CPUPercent, p.MemoryBytes = &u.cpuPercent, &u.memoryBytes
 	}
 	if p.WaitingOn == nil {
 		p.WaitingOn = []string{}

@@ -44,6 +44,8 @@ func (p *Process) appendJSON(out []byte) []byte {
 	}
 	out = strconv.AppendUint(append(out, `,"run":`...), p.Run, 10)
 	out = strconv.AppendBool(append(out, `,"succeeded":`...), p.Succeeded)
+	out = appendFloat(append(out, `,"cpu_percent":`...), p.CPUPercent)
+	out = appendInt(append(out, `,"memory_bytes":`...), p.MemoryBytes)
 	return append(out, '}')
 }
 
@@ -82,7 +84,7 @@ func appendTime(out []byte, t *time.Time) []byte {
 	return append(out, '"')
 }
 
-func appendInt(out []byte, n *int) []byte {
+func appendInt[T int | int64](out []byte, n *T) []byte {
 	if n == nil {
 		return append(out, "null"...)
 	}
@@ -203,6 +205,10 @@ func (s *scanner) process(p *Process) {
 			p.Run = s.uint()
 		case "succeeded":
 			p.Succeeded = s.bool()
+		case "cpu_percent":
+			p.CPUPercent = s.float()
+		case "memory_bytes":
+			p.MemoryBytes = s.int64OrNull()
 		default:
 			s.odd = true
 		}
@@ -318,6 +324,15 @@ func (s *scanner) intOrNull() *int {
 		return nil
 	}
 	n := s.int()
+	return &n
+}
+
+func (s *scanner) int64OrNull() *int64 {
+	if s.null() {
+		return nil
+	}
+	n, err := strconv.ParseInt(s.number(), 10, 64)
+	s.check(err)
 	return &n
 }
 

@@ -13,13 +13,14 @@ import (
 func samples() [][]Process {
 	at := time.Date(2026, 11, 23, 6, 1, 42, 500_000_000, time.UTC)
 	code, limit, unlimited := 7, 5, -1
+	bytes := int64(1<<33 + 1)
 	up, within, long := 10.5, 60.0, 1e9+0.001
 	full := Process{
 		Name: "api/web", Group: "api", State: "running", Health: "degraded", HealthReason: "slow",
 		PID: 1234, Ready: true, StartedAt: &at, UptimeSeconds: &up, Restarts: 2, TotalRestarts: 1<<64 - 1,
 		MaxRestarts: &limit, WithinSeconds: &within, NextStartAt: &at, Reason: "because", WaitingOn: []string{"db", "cache"},
 		LastExit: &Exit{Code: &code, At: at, RunSeconds: long, OOMKilled: true, CoreDumped: true, Cause: "exited"},
-		Run:      9, Succeeded: true,
+		Run:      9, Succeeded: true, CPUPercent: &up, MemoryBytes: &bytes,
 	}
 	odd := Process{
 		Name: "quote \" backslash \\ newline \n <html> & ünïcode \u2028 \x7f \xff", WaitingOn: []string{},

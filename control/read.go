@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -15,6 +17,27 @@ import (
 
 // clock returns the clock of an answer: one reading for all of it.
 func (s *Server) clock() clock { return clock{now: s.sup.Now(), wall: s.sup.Wall} }
+
+// measured is clock, with what processes use if the query asks for that.
+func (s *Server) measured(q url.Values) (clock, error) {
+	switch q.Get("usage") {
+	case "", "false":
+		return s.clock(), nil
+	case "true":
+		return s.withUsage(), nil
+	}
+	return clock{}, problemf(CodeBadRequest, "", "usage is true or false, not %q", q.Get("usage"))
+}
+
+func (s *Server) withUsage() clock {
+	found := map[usageKey]usage{}
+	s.sup.Usage(func(id tree.NodeID, run uint64, cpuPercent float64, memoryBytes int64) {
+		found[usageKey{id, run}] = usage{cpuPercent, memoryBytes}
+	})
+	c := s.clock()
+	c.usage = found
+	return c
+}
 
 // choose returns the processes of a snapshot that the patterns name, all if
 // there are none.
@@ -46,20 +69,24 @@ func choose(snap *tree.Snapshot, patterns []string) ([]*tree.Node, error) {
 // listProcesses answers with the status of the processes that the query's
 // name, which may be repeated, means; without one, of all.
 func (s *Server) listProcesses(w http.ResponseWriter, r *http.Request) error {
-	nodes, err := choose(s.sup.Snapshot(), r.URL.Query()["name"])
+	q := r.URL.Query()
+	c, err := s.measured(q)
 	if err != nil {
 		return err
 	}
-	s.answerProcesses(w, nodes)
+	nodes, err := choose(s.sup.Snapshot(), q["name"])
+	if err != nil {
+		return err
+	}
+	s.answerProcesses(w, c, nodes)
 	return nil
 }
 
 // answerProcesses writes the status of processes as a list. It is encoded
 // piece by piece: a thousand are half a megabyte, which many clients at once
 // should not make the daemon hold.
-func (s *Server) answerProcesses(w http.ResponseWriter, nodes []*tree.Node) {
+func (s *Server) answerProcesses(w http.ResponseWriter, c clock, nodes []*tree.Node) {
 	const piece = 16 << 10
-	c := s.clock()
 	if !s.begin(w, http.StatusOK, "application/json") {
 		return
 	}
@@ -90,17 +117,61 @@ func (s *Server) showProcess(w http.ResponseWriter, r *http.Request) error {
 	if len(nodes) > 1 {
 		return problemf(CodeBadRequest, "ask for /v1/processes?name="+name, "%s means %d processes", name, len(nodes))
 	}
-	return s.answer(w, s.clock().process(nodes[0]))
+	c, err := s.measured(r.URL.Query())
+	if err != nil {
+		return err
+	}
+	return s.answer(w, c.process(nodes[0]))
 }
 
+// treeVersion is the header that tells the version of a tree.
+const treeVersion = "Gosup-Tree-Version"
+
 // showTree answers with all groups and processes, a group before its members.
+// With after it waits until something in there has changed.
 func (s *Server) showTree(w http.ResponseWriter, r *http.Request) error {
-	snap, c := s.sup.Snapshot(), s.clock()
+	q := r.URL.Query()
+	snap := s.sup.Snapshot()
+	if q.Has("after") {
+		var err error
+		if snap, err = s.changed(w, r, snap); err != nil {
+			return err
+		}
+	}
+	c, err := s.measured(q)
+	if err != nil {
+		return err
+	}
+	w.Header().Set(treeVersion, strconv.FormatUint(snap.Version, 10))
 	out := make([]Node, len(snap.Nodes))
 	for i, n := range snap.Nodes {
 		out[i] = c.node(n)
 	}
 	return s.answer(w, out)
+}
+
+// changed waits until there is another snapshot than the one that the query's
+// after names, at most for its timeout, and returns the latest.
+func (s *Server) changed(w http.ResponseWriter, r *http.Request, snap *tree.Snapshot) (*tree.Snapshot, error) {
+	q := r.URL.Query()
+	after, err := strconv.ParseUint(q.Get("after"), 10, 64)
+	if err != nil {
+		return nil, problemf(CodeBadRequest, "", "after is the number of the header %s, not %q", treeVersion, q.Get("after"))
+	}
+	timeout, err := parseTimeout(q.Get("timeout"))
+	if err != nil || snap.Version != after { // a higher one is another daemon's
+		return snap, err
+	}
+	ctx, cancel, err := s.stay(w, r, timeout)
+	if err != nil {
+		return nil, err
+	}
+	defer cancel()
+	_, err = s.sup.Changed(ctx, after)
+	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		return nil, ended(err)
+	}
+	return s.sup.Snapshot(), nil
 }
 
 // Version is what is known of the daemon itself.
@@ -173,7 +244,7 @@ func (s *Server) wait(w http.ResponseWriter, r *http.Request) error {
 		}
 		missing := slices.DeleteFunc(slices.Clone(nodes), func(n *tree.Node) bool { return reached(n, what) })
 		if len(missing) == 0 {
-			s.answerProcesses(w, nodes)
+			s.answerProcesses(w, s.clock(), nodes)
 			return nil
 		}
 		next, err := s.sup.Changed(ctx, snap.Version)

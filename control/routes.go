@@ -35,11 +35,12 @@ type lines struct{ item any }
 // routes returns the whole API.
 func routes() []route {
 	names := param{"name", true, "A full name, group, common name of instances, glob, unique last part, or all."}
+	usage := param{"usage", false, "true: fill in cpu_percent and memory_bytes, for which gosup looks at every process of the machine, at most once a second."}
 	dependencies := param{"name", true, "The name of a dependency."}
 	return []route{
-		{"GET", "/v1/processes", read, (*Server).listProcesses, []param{names}, nil, []Process{}},
-		{"GET", "/v1/processes/{name...}", read, (*Server).showProcess, nil, nil, Process{}},
-		{"GET", "/v1/tree", read, (*Server).showTree, nil, nil, []Node{}},
+		{"GET", "/v1/processes", read, (*Server).listProcesses, []param{names, usage}, nil, []Process{}},
+		{"GET", "/v1/processes/{name...}", read, (*Server).showProcess, []param{usage}, nil, Process{}},
+		{"GET", "/v1/tree", read, (*Server).showTree, append(treeParams(), usage), nil, []Node{}},
 		{"GET", "/v1/health", read, (*Server).health, []param{names}, nil, []ProcessHealth{}},
 		{"GET", "/v1/describe/{name...}", read, (*Server).describe, nil, nil, Description{}},
 		{"GET", "/v1/why/{name...}", read, (*Server).why, nil, nil, Why{}},
@@ -67,6 +68,13 @@ func routes() []route {
 		{"POST", "/v1/reload", change, (*Server).reload, nil, ReloadRequest{}, Plan{}},
 		{"POST", "/v1/scale", change, (*Server).scale, nil, ScaleRequest{}, Plan{}},
 		{"POST", "/v1/shutdown", change, (*Server).shutdown, nil, ShutdownRequest{}, nil},
+	}
+}
+
+func treeParams() []param {
+	return []param{
+		{"after", false, "What the header " + treeVersion + " of an earlier answer has told: wait until the tree has another version."},
+		{"timeout", false, "How long to wait for that, as 2s, before the answer is what there is; a day at most."},
 	}
 }
 

@@ -50,6 +50,11 @@ type Supervisor interface {
 	// first. It may wait for a disk.
 	Crashes(name string) ([]tree.Crash, error)
 
+	// Usage hands to each what every running process uses with all its
+	// descendants, where that is known, maybe as it was a second ago. It may take
+	// a while on a machine with many processes.
+	Usage(each func(id tree.NodeID, run uint64, cpuPercent float64, memoryBytes int64))
+
 	// Now reads the clock that times in snapshots are measured on.
 	Now() tree.Time
 

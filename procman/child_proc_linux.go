@@ -147,7 +147,9 @@ type procStat struct {
 	parent  int
 	group   int
 	session int
+	ticks   uint64 // of CPU time, with that of the children that it has waited for
 	start   uint64 // clock ticks since boot
+	pages   int64  // resident
 	code    uint64 // address; 1 if it may not be known
 	environ uint64 // address; 0 if it may not be known
 }
@@ -173,7 +175,9 @@ func (p *procfs) stat(pid int) (procStat, bool) {
 		parent:  atoi(fields[1]),
 		group:   atoi(fields[2]),
 		session: atoi(fields[3]),
+		ticks:   uint64(atoi(fields[11]) + atoi(fields[12]) + atoi(fields[13]) + atoi(fields[14])),
 		start:   uint64(atoi(fields[19])),
+		pages:   int64(atoi(fields[21])),
 		code:    uint64(atoi(fields[23])),
 		environ: uint64(atoi(fields[47])),
 	}, true

@@ -284,6 +284,9 @@ type reserve struct{ fds []int }
 const reserved = 4
 
 func (r *reserve) fill() {
+	if r == nil {
+		return
+	}
 	for len(r.fds) < reserved {
 		fd, err := syscall.Open("/", syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
 		if err != nil {
@@ -294,6 +297,9 @@ func (r *reserve) fill() {
 }
 
 func (r *reserve) drop() {
+	if r == nil {
+		return
+	}
 	for _, fd := range r.fds {
 		syscall.Close(fd)
 	}

@@ -48,6 +48,7 @@ type Manager struct {
 	inbox    inbox
 	snapshot snapshots
 	history  history
+	meter    meter
 	ended    chan struct{} // closed when Run returns
 
 	// What follows belongs to the loop.
@@ -73,6 +74,7 @@ func New(opt Options) *Manager {
 	m.reporter = newReporter(m)
 	m.recorder = newRecorder(opt.Tree.Supervisor.StateDir, opt.Logger)
 	m.hand = newHand(outfitter.heard, m.Now, m.handOptions(outfitter.env.id))
+	m.meter.look = newLook(outfitter.env.id, m.cgroups)
 	outfitter.hand, m.tasks.hand = m.hand, m.hand
 	go outfitter.work()
 	return m
