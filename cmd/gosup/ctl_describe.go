@@ -54,6 +54,9 @@ func (s *screen) describe(f format, answer []byte, d *control.Description, now t
 	if d.PID != 0 {
 		s.fact("pid", fmt.Sprintf("%d, run %d, up %s", d.PID, d.Run, uptime(d.UptimeSeconds)))
 	}
+	if d.MemoryBytes != nil {
+		s.fact("uses", percent(d.CPUPercent)+" of a CPU, "+memory(d.MemoryBytes)+" of memory")
+	}
 	if d.TotalRestarts > 0 {
 		s.fact("restarted", fmt.Sprintf("%d× by itself in all", d.TotalRestarts))
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/charmbracelet/x/ansi"
 	"golang.org/x/sys/unix"
 )
 
@@ -106,9 +107,26 @@ type cell struct {
 	style style
 }
 
-// table prints rows under heads, aligned. On a terminal the last column is cut
-// where the line would be too long.
+// table prints rows under heads, aligned. On a terminal no line is longer than
+// that is wide.
 func (s *screen) table(heads []string, rows [][]cell) {
+	widths := s.measure(heads, rows)
+	if s.width > 0 {
+		fit(widths, s.width)
+	}
+	head := make([]cell, len(heads))
+	for i, h := range heads {
+		head[i] = cell{h, styleHead}
+	}
+	s.row(head, widths)
+	for _, row := range rows {
+		s.row(row, widths)
+	}
+}
+
+// measure makes all cells fit to be printed and returns how wide the columns
+// want to be.
+func (s *screen) measure(heads []string, rows [][]cell) []int {
 	widths := make([]int, len(heads))
 	for i, h := range heads {
 		widths[i] = len(h)
@@ -116,46 +134,85 @@ func (s *screen) table(heads []string, rows [][]cell) {
 	for _, row := range rows {
 		for i := range row {
 			row[i].text = s.line(row[i].text)
-			widths[i] = max(widths[i], utf8.RuneCountInString(row[i].text))
+			widths[i] = max(widths[i], columns(row[i].text))
 		}
 	}
-	room := 0 // of the last column
-	if s.width > 0 {
-		room = s.width
-		for _, w := range widths[:len(widths)-1] {
-			room -= w + 2
+	return widths
+}
+
+// gap is what stands between two columns.
+const gap = 2
+
+// The least that columns are cut to before any is left out.
+const (
+	lastFloor  = 16
+	otherFloor = 6
+)
+
+// fit makes columns narrower until they fit into a width: the last one, which
+// says most, then the widest of the others. Where that is not enough, those at
+// the end become 0: they are left out.
+func fit(widths []int, width int) {
+	last := len(widths) - 1
+	over := gap*last - width
+	for _, w := range widths {
+		over += w
+	}
+	cut := min(over, widths[last]-lastFloor)
+	if cut > 0 {
+		widths[last] -= cut
+		over -= cut
+	}
+	for over > 0 && last > 0 {
+		i := 0
+		for j := range last {
+			if widths[j] > widths[i] {
+				i = j
+			}
 		}
-		room = max(room, 10)
+		if widths[i] <= otherFloor {
+			break
+		}
+		widths[i]--
+		over--
 	}
-	head := make([]cell, len(heads))
-	for i, h := range heads {
-		head[i] = cell{h, styleHead}
+	for ; over > 0 && last > 0; last-- {
+		over -= widths[last] + gap
+		widths[last] = 0
 	}
-	s.row(head, widths, room)
-	for _, row := range rows {
-		s.row(row, widths, room)
+	if over > 0 {
+		widths[0] = width
 	}
 }
 
-func (s *screen) row(row []cell, widths []int, room int) {
-	last := len(row) - 1
+func (s *screen) row(row []cell, widths []int) {
 	for i, c := range row {
-		if i == last {
-			s.out.WriteString(s.paint(shorten(c.text, room), c.style))
+		text := shorten(c.text, widths[i])
+		s.out.WriteString(s.paint(text, c.style))
+		if i+1 == len(row) || widths[i+1] == 0 {
 			break
 		}
-		s.out.WriteString(s.paint(c.text, c.style))
-		for range widths[i] - utf8.RuneCountInString(c.text) + 2 {
+		for range widths[i] - columns(text) + gap {
 			s.out.WriteByte(' ')
 		}
 	}
 	s.out.WriteByte('\n')
 }
 
-// shorten cuts text to room columns; 0 is no limit.
+// columns returns how much room text takes on a terminal.
+func columns(text string) int {
+	for i := range len(text) {
+		if text[i] >= utf8.RuneSelf {
+			return ansi.StringWidth(text)
+		}
+	}
+	return len(text)
+}
+
+// shorten cuts text to room columns.
 func shorten(text string, room int) string {
-	if room <= 0 || utf8.RuneCountInString(text) <= room {
+	if columns(text) <= room {
 		return text
 	}
-	return string([]rune(text)[:room-1]) + "…"
+	return ansi.Truncate(text, room, "…")
 }

@@ -3,8 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
-	"strconv"
-	"time"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -18,24 +17,33 @@ func newStatusCommand(c *ctl) *cobra.Command {
 		Short:   "Show processes and how they are",
 		Long: `Show processes and how they are.
 
+-o wide and, for at most 200 processes, a terminal of 100 columns or more show
+what each process uses with all its descendants: CPU time in percent of one CPU,
+and resident memory. --usage asks for it in every format.
+
 The exit code is 3 if a process that was named is neither running, starting nor
 exited with success; without names, if one that should run is failed, in
 backoff or waiting. Stopped on purpose is no failure.`,
 		ValidArgsFunction: c.completeNames,
 	}
+	var usage bool
+	cmd.Flags().BoolVar(&usage, "usage", false, "tell what processes use: CPU time and memory")
 	out := addFormat(cmd)
 	cmd.RunE = c.run(func(ctx context.Context, client *control.Client, names []string) error {
-		answer, err := client.ProcessesJSON(ctx, names...)
+		open := !cmd.Flags().Changed("usage") // nobody has said whether it is wanted
+		usage = usage || open && *out == formatWide
+		answer, processes, err := askStatus(ctx, client, usage, names)
 		if err != nil {
 			return err
 		}
-		processes, err := control.DecodeProcesses(answer)
-		if err != nil {
-			return fmt.Errorf("the answer makes no sense: %w", err)
+		if open && *out == formatTable && len(processes) <= usageProcesses && newScreen(os.Stdout).width >= usageWidth {
+			usage = true
+			if answer, processes, err = askStatus(ctx, client, usage, names); err != nil {
+				return err
+			}
 		}
 		if !c.quiet {
-			err = print(func(s *screen) error { return s.processes(*out, answer, processes) })
-			if err != nil {
+			if err := print(func(s *screen) error { return s.processes(*out, answer, processes, usage) }); err != nil {
 				return err
 			}
 		}
@@ -45,6 +53,30 @@ backoff or waiting. Stopped on purpose is no failure.`,
 		return nil
 	})
 	return cmd
+}
+
+// What processes use is shown unasked where there is room for it and where it
+// does not take long to find out: the daemon looks at every process there is.
+const (
+	usageWidth     = 100
+	usageProcesses = 200
+)
+
+// askStatus returns the status of processes as JSON, and what that says.
+func askStatus(ctx context.Context, client *control.Client, usage bool, names []string) ([]byte, []control.Process, error) {
+	ask := client.ProcessesJSON
+	if usage {
+		ask = client.ProcessesUsageJSON
+	}
+	answer, err := ask(ctx, names...)
+	if err != nil {
+		return nil, nil, err
+	}
+	processes, err := control.DecodeProcesses(answer)
+	if err != nil {
+		return nil, nil, fmt.Errorf("the answer makes no sense: %w", err)
+	}
+	return answer, processes, nil
 }
 
 // allWell applies the rules of exit code 3.
@@ -66,148 +98,4 @@ func allWell(processes []control.Process, named bool) bool {
 		}
 	}
 	return true
-}
-
-// processes prints a list of processes, which answer holds as JSON.
-func (s *screen) processes(f format, answer []byte, processes []control.Process) error {
-	if done, err := s.data(f, answer); done {
-		return err
-	}
-	if f == formatName {
-		for i := range processes {
-			s.out.WriteString(s.line(processes[i].Name) + "\n")
-		}
-		return nil
-	}
-	heads := []string{"NAME", "STATE", "HEALTH", "PID", "UPTIME", "RESTARTS", "REASON"}
-	if f == formatWide {
-		heads = []string{"NAME", "STATE", "HEALTH", "PID", "UPTIME", "RESTARTS", "TOTAL", "RUN", "STARTED", "LAST EXIT", "REASON"}
-	}
-	now := time.Now()
-	rows := make([][]cell, len(processes))
-	for i := range processes {
-		p := &processes[i]
-		row := []cell{
-			{p.Name, ""},
-			{p.State, stateStyle(p.State)},
-			{orDash(p.Health, "none"), healthStyle(p.Health)},
-			{orDash(strconv.Itoa(p.PID), "0"), ""},
-			{uptime(p.UptimeSeconds), ""},
-			{restarts(p), ""},
-		}
-		if f == formatWide {
-			row = append(row,
-				cell{strconv.FormatUint(p.TotalRestarts, 10), ""},
-				cell{strconv.FormatUint(p.Run, 10), ""},
-				cell{moment(p.StartedAt), ""},
-				cell{lastExit(p.LastExit), ""})
-		}
-		rows[i] = append(row, cell{reason(p, now), ""})
-	}
-	s.table(heads, rows)
-	return nil
-}
-
-func stateStyle(state string) style {
-	switch state {
-	case "running":
-		return styleGood
-	case "failed":
-		return styleBad
-	case "stopped", "exited":
-		return styleFaint
-	default:
-		return styleWarn
-	}
-}
-
-func healthStyle(health string) style {
-	switch health {
-	case "healthy":
-		return styleGood
-	case "unhealthy":
-		return styleBad
-	case "degraded":
-		return styleWarn
-	default:
-		return styleFaint
-	}
-}
-
-func orDash(text, none string) string {
-	if text == none || text == "" {
-		return "-"
-	}
-	return text
-}
-
-// uptime writes seconds in at most two units.
-func uptime(sec *float64) string {
-	if sec == nil {
-		return "-"
-	}
-	return span(time.Duration(*sec * float64(time.Second)))
-}
-
-func span(d time.Duration) string {
-	day := 24 * time.Hour
-	switch {
-	case d < time.Minute:
-		return fmt.Sprintf("%ds", d/time.Second)
-	case d < time.Hour:
-		return fmt.Sprintf("%dm%ds", d/time.Minute, d%time.Minute/time.Second)
-	case d < day:
-		return fmt.Sprintf("%dh%dm", d/time.Hour, d%time.Hour/time.Minute)
-	default:
-		return fmt.Sprintf("%dd%dh", d/day, d%day/time.Hour)
-	}
-}
-
-// restarts writes how much of the budget is used: "2/5", or "2" without limit.
-func restarts(p *control.Process) string {
-	if p.MaxRestarts == nil || *p.MaxRestarts < 0 {
-		return strconv.Itoa(p.Restarts)
-	}
-	return fmt.Sprintf("%d/%d", p.Restarts, *p.MaxRestarts)
-}
-
-func moment(t *time.Time) string {
-	if t == nil {
-		return "-"
-	}
-	return t.Local().Format(time.DateTime)
-}
-
-func lastExit(e *control.Exit) string {
-	switch {
-	case e == nil:
-		return "-"
-	case e.Cause == "start_failed":
-		return "not started"
-	case e.Signal != "":
-		words := e.Signal
-		if e.OOMKilled {
-			words += " (out of memory)"
-		}
-		if e.CoreDumped {
-			words += " (core dumped)"
-		}
-		return words
-	case e.Code != nil:
-		return "code " + strconv.Itoa(*e.Code)
-	default:
-		return "unknown"
-	}
-}
-
-// reason writes why a process is as it is, and what comes next.
-func reason(p *control.Process, now time.Time) string {
-	words := p.Reason
-	if p.HealthReason != "" {
-		words = p.HealthReason + "; " + words
-	}
-	if p.NextStartAt != nil {
-		words = fmt.Sprintf("next start in %.1fs: %s", max(p.NextStartAt.Sub(now).Seconds(), 0), words)
-	}
-	return words
 }

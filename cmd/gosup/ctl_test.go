@@ -140,6 +140,21 @@ NAME                STATE    REASON
 web                 running  started with th…
 wörker-with-a-name  failed   5 restarts with…
 `},
+		{"narrower", screen{terminal: true, width: 38}, `
+NAME         STATE    REASON
+web          running  started with th…
+wörker-wit…  failed   5 restarts with…
+`},
+		{"too narrow for all", screen{terminal: true, width: 16}, `
+NAME    STATE
+web     runni…
+wörke…  failed
+`},
+		{"too narrow for anything", screen{terminal: true, width: 5}, `
+NAME
+web
+wörk…
+`},
 		{"colour", screen{color: true}, `
 [1mNAME[0m                [1mSTATE[0m    [1mREASON[0m
 web                 [32mrunning[0m  started with the daemon
@@ -158,6 +173,101 @@ wörker-with-a-name  [31mfailed[0m   5 restarts within 60s
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// A table never wraps, and leaves out first what is missed least.
+func TestStatusFitsTheTerminal(t *testing.T) {
+	t.Parallel()
+	limit, code, share, up := 5, 7, 12.34, 61.0
+	bytes := int64(52 << 20)
+	list := func() []control.Process {
+		return []control.Process{
+			{Name: "api/gateway", State: "running", Health: "healthy", PID: 4711, UptimeSeconds: &up, MaxRestarts: &limit,
+				CPUPercent: &share, MemoryBytes: &bytes, Reason: "started with the daemon"},
+			{Name: "世界", State: "running", Health: "degraded", PID: 4712, UptimeSeconds: &up, Restarts: 2, MaxRestarts: &limit,
+				LastExit: &control.Exit{Code: &code}, Reason: "restart 2 of 5, after: exited with code 7"},
+		}
+	}
+	for _, test := range []struct {
+		name   string
+		screen screen
+		usage  bool
+		want   string
+	}{
+		{"file", screen{}, false, `
+NAME         STATE    HEALTH    PID   UPTIME  RESTARTS  REASON
+api/gateway  running  healthy   4711  1m1s    0/5       started with the daemon
+世界         running  degraded  4712  1m1s    2/5       restart 2 of 5, after: exited with code 7
+`},
+		{"wide terminal", screen{terminal: true, width: 120}, true, `
+NAME         STATE    HEALTH    PID   UPTIME  RESTARTS  CPU    MEMORY  LAST EXIT  REASON
+api/gateway  running  healthy   4711  1m1s    0/5       12.3%  52.0M   -          started with the daemon
+世界         running  degraded  4712  1m1s    2/5       -      -       code 7     restart 2 of 5, after: exited with co…
+`},
+		{"80 columns", screen{terminal: true, width: 80}, false, `
+NAME         STATE    HEALTH    PID   UPTIME  RESTARTS  REASON
+api/gateway  running  healthy   4711  1m1s    0/5       started with the daemon
+世界         running  degraded  4712  1m1s    2/5       restart 2 of 5, after: …
+`},
+		{"60 columns", screen{terminal: true, width: 60}, false, `
+NAME         STATE    HEALTH    RESTARTS  REASON
+api/gateway  running  healthy   0/5       started with the …
+世界         running  degraded  2/5       restart 2 of 5, a…
+`},
+		{"40 columns", screen{terminal: true, width: 40}, false, `
+NAME         STATE    REASON
+api/gateway  running  started with the …
+世界         running  restart 2 of 5, a…
+`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			var b strings.Builder
+			s := test.screen
+			s.out = bufio.NewWriter(&b)
+			if err := s.processes(formatTable, nil, list(), test.usage); err != nil {
+				t.Fatal(err)
+			}
+			s.out.Flush()
+			if diff := cmp.Diff(test.want, "\n"+b.String()); diff != "" {
+				t.Error(diff)
+			}
+			for line := range strings.Lines(b.String()) {
+				if got := columns(strings.TrimSuffix(line, "\n")); s.width > 0 && got > s.width {
+					t.Errorf("%d columns on a terminal with %d: %q", got, s.width, line)
+				}
+			}
+		})
+	}
+}
+
+// Health has a shape beside its colour, and a word without colour.
+func TestHealthCell(t *testing.T) {
+	t.Parallel()
+	for health, want := range map[string]cell{
+		"healthy": {"● healthy", styleGood}, "degraded": {"◐ degraded", styleWarn}, "unhealthy": {"✗ unhealthy", styleBad},
+		"unknown": {"○ unknown", styleFaint}, "none": {"-", styleFaint},
+	} {
+		p := &control.Process{Health: health}
+		if got := (&screen{color: true}).healthCell(p); got != want {
+			t.Errorf("%s with colour: got %v, want %v", health, got, want)
+		}
+		want.text = orDash(health, "none")
+		if got := (&screen{}).healthCell(p); got != want {
+			t.Errorf("%s without: got %v, want %v", health, got, want)
+		}
+	}
+}
+
+func TestMemory(t *testing.T) {
+	t.Parallel()
+	for bytes, want := range map[int64]string{
+		0: "0K", 4096: "4K", 999 << 10: "999K", 1000 << 10: "1.0M", 52 << 20: "52.0M", 640 << 20: "640M", 1 << 30: "1.0G", 3 << 40: "3.0T", 1 << 60: "1048576T",
+	} {
+		if got := memory(&bytes); got != want {
+			t.Errorf("%d bytes: got %s, want %s", bytes, got, want)
+		}
 	}
 }
 

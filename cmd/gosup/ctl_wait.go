@@ -48,7 +48,7 @@ The exit code is 3 if that does not come within --timeout.`,
 		}
 		return print(func(s *screen) error {
 			if *out != formatTable {
-				return s.processes(*out, answer, processes)
+				return s.processes(*out, answer, processes, false)
 			}
 			for i := range processes {
 				fmt.Fprintf(s.out, "%s: %s\n", s.line(processes[i].Name), state)
