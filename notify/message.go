@@ -171,13 +171,11 @@ func parseMicroseconds(s string) (time.Duration, error) {
 // checkFDName allows what sd_notify(3) does: a name is passed on in
 // LISTEN_FDNAMES, where colons separate.
 func checkFDName(s string) error {
-	if s == "" || len(s) > 255 {
+	switch {
+	case s == "" || len(s) > spec.MaxDescriptorName:
 		return errors.New("a name has 1 to 255 characters")
-	}
-	for _, c := range []byte(s) {
-		if c < ' ' || c > '~' || c == ':' {
-			return errors.New("a name has printable ASCII characters but no colon")
-		}
+	case !spec.DescriptorName(s):
+		return errors.New("a name has printable ASCII characters but no colon")
 	}
 	return nil
 }

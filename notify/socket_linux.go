@@ -24,9 +24,6 @@ const maxPath = 107
 // maxFailures is how often in a row reading may fail before it is given up.
 const maxFailures = 100
 
-// maxClosers is how many goroutines may be closing descriptors at once.
-const maxClosers = 8
-
 // Socket receives notifications.
 type Socket struct {
 	conn    *net.UnixConn
@@ -35,9 +32,9 @@ type Socket struct {
 	deliver func(Datagram)
 	dropped func(Drop)
 
-	gate    *gate         // the reading goroutine's
-	closers chan struct{} // holds one value for each goroutine that closes
-	done    chan struct{} // closed when the reading goroutine has ended
+	Closer               // for Release
+	gate   *gate         // the reading goroutine's
+	done   chan struct{} // closed when the reading goroutine has ended
 
 	delivered, tooLong, malformed, flooded, strangers, closedFDs atomic.Uint64
 }
@@ -140,7 +137,7 @@ func start(packets net.PacketConn, path string, deliver func(Datagram), dropped 
 	}
 	s := &Socket{
 		conn: conn, path: path, file: file, deliver: deliver, dropped: dropped,
-		gate: newGate(), closers: make(chan struct{}, maxClosers), done: make(chan struct{}),
+		gate: newGate(), Closer: NewCloser(), done: make(chan struct{}),
 	}
 	go s.read() // ended by Close
 	return s, nil
@@ -195,18 +192,7 @@ func (s *Socket) sendBarrier(to *os.File, deadline time.Time) error {
 	if err := conn.SetWriteDeadline(deadline); err != nil {
 		return err
 	}
-	raw, err := conn.SyscallConn()
-	if err != nil {
-		return err
-	}
-	rights := syscall.UnixRights(int(to.Fd()))
-	var sent error
-	err = raw.Write(func(fd uintptr) bool {
-		// Not WriteMsgUnix, which is not for a socket that is connected.
-		sent = syscall.Sendmsg(int(fd), []byte("BARRIER=1"), rights, nil, 0)
-		return !errors.Is(sent, syscall.EAGAIN)
-	})
-	return errors.Join(err, os.NewSyscallError("sendmsg", sent))
+	return sendMessage(conn, "BARRIER=1", to)
 }
 
 // Close stops reading and removes the path if it is still ours. No callback
@@ -304,31 +290,6 @@ func (s *Socket) tell(from sender, err error) {
 	s.closedFDs.Add(uint64(len(from.fds)))
 	if count, tell := s.gate.drop(uint32(from.Pid), from.Uid, time.Now()); tell {
 		s.dropped(Drop{PID: int(from.Pid), UID: from.Uid, Err: err, Count: count})
-	}
-}
-
-// Release closes descriptors that a stranger opened. That may take as long as
-// the stranger likes: the last close of a socket with SO_LINGER waits for a
-// peer that does not read, that of a file for its FUSE server. So it is not
-// done here but beside, until maxClosers are held up.
-func (s *Socket) Release(fds []int) {
-	if len(fds) == 0 {
-		return
-	}
-	select {
-	case s.closers <- struct{}{}:
-		go func() { // ends when the kernel has closed them
-			closeAll(fds)
-			<-s.closers
-		}()
-	default:
-		closeAll(fds)
-	}
-}
-
-func closeAll(fds []int) {
-	for _, fd := range fds {
-		_ = syscall.Close(fd)
 	}
 }
 

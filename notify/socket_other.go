@@ -9,7 +9,7 @@ import (
 )
 
 // Socket receives notifications, on Linux alone.
-type Socket struct{}
+type Socket struct{ Closer }
 
 // Listen is refused with ErrNotOnLinux.
 func Listen(path string, _ func(Datagram), _ func(Drop)) (*Socket, error) {
@@ -29,9 +29,6 @@ func (s *Socket) File() (*os.File, error) { return nil, ErrNotOnLinux }
 
 // Stats returns zeros.
 func (s *Socket) Stats() Stats { return Stats{} }
-
-// Release has nothing to close.
-func (s *Socket) Release([]int) {}
 
 // Flush waits for nothing: there is nothing.
 func (s *Socket) Flush(time.Duration) error { return nil }
