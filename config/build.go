@@ -18,8 +18,10 @@ type builder struct {
 	grounds map[int]*ground // by instance
 	names   map[string]place
 	files   map[string]string // the process that writes each log file
-	count   int               // processes
-	spent   int               // of maxValues
+
+	addresses map[string]string // the process that listens on each
+	count     int               // processes
+	spent     int               // of maxValues
 
 	supplies map[string]place // the dependencies
 	waiting  []waiting        // processes that name others
@@ -27,7 +29,7 @@ type builder struct {
 
 // build makes the tree of the main file and the members of all files.
 func (r *reader) build(f *file, main *source) *spec.Tree {
-	b := &builder{r: r, file: f, grounds: map[int]*ground{}, names: map[string]place{}, files: map[string]string{}}
+	b := &builder{r: r, file: f, grounds: map[int]*ground{}, names: map[string]place{}, files: map[string]string{}, addresses: map[string]string{}}
 	b.sup = r.supervisor(f.supervisor, main)
 	b.ground(1)
 	t := &spec.Tree{Supervisor: b.sup}
@@ -133,6 +135,7 @@ func (b *builder) spec(name string, d *process, p pair) *spec.Process {
 	}
 	out.ReloadSignal, out.Hooks[spec.OnReload] = b.reload(d, p)
 	out.Watch = b.watch(d, p)
+	out.Sockets = b.sockets(name, d, out.Rights.User)
 	for _, v := range overlay(overlay(d.fileEnv, b.r.variables(d.envFiles)), d.env) {
 		out.Env = append(out.Env, v.entry)
 	}

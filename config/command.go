@@ -21,7 +21,7 @@ type Setting struct {
 func Command(name string, argv []string, settings []Setting, opt Options) (*spec.Tree, Problems) {
 	r := newReader(opt)
 	here := &source{dir: workingDir()}
-	b := &builder{r: r, names: map[string]place{}, files: map[string]string{}}
+	b := &builder{r: r, names: map[string]place{}, files: map[string]string{}, addresses: map[string]string{}}
 	b.sup = r.supervisor(nil, here)
 	process := defaultProcess()
 	d := &process

@@ -34,6 +34,7 @@ type process struct {
 	watch       *watch  // likewise
 	logs        logs
 	cgroup      spec.Cgroup
+	sockets     []socket // each name once
 	at          places
 }
 
@@ -172,7 +173,7 @@ func processTable() table[process] {
 				doc: "What becomes of its output.",
 				set: func(r *reader, n node, to *process) { r.tables.logs.read(r, n, &to.logs, to.logs.at) },
 			},
-		}, rightsKeys()...),
+		}, append(socketKeys(), rightsKeys()...)...),
 	}
 }
 

@@ -96,19 +96,24 @@ func capabilitiesTable() table[rights] {
 	}
 }
 
-func identityKey(name, doc string, aka []string, field func(*rights) *identity) key[rights] {
+func identityKey[T any](name, doc string, aka []string, field func(*T) *identity) key[T] {
 	k := literalKind("name or number", &subschema{Type: types{"string", "integer"}})
-	return key[rights]{name: name, kind: k, doc: doc, aka: aka, set: func(r *reader, n node, to *rights) {
-		f := form{"a name or number", `write "" for none`}
-		s, ok := r.scalar(n, f)
-		switch {
-		case !ok:
-		case !s.is("!!str", "!!int"):
-			r.wrong(n, f)
-		default:
-			*field(to) = identity{s.text, n.at}
+	return key[T]{name: name, kind: k, doc: doc, aka: aka, set: func(r *reader, n node, to *T) {
+		if v, ok := r.identity(n); ok {
+			*field(to) = v
 		}
 	}}
+}
+
+// identity returns what names a user or a group.
+func (r *reader) identity(n node) (identity, bool) {
+	f := form{"a name or number", `write "" for none`}
+	s, ok := r.scalar(n, f)
+	if ok && !s.is("!!str", "!!int") {
+		r.wrong(n, f)
+		return identity{}, false
+	}
+	return identity{s.text, n.at}, ok
 }
 
 // pointerKey is a number that is left alone unless it is given.

@@ -168,6 +168,7 @@ type tables struct {
 	watch        table[watch]
 	cgroup       table[spec.Cgroup]
 	capabilities table[rights]
+	socket       table[socket]
 }
 
 func newTables() *tables {
@@ -198,6 +199,7 @@ func newTables() *tables {
 		watch:        watchTable(),
 		cgroup:       cgroupTable(),
 		capabilities: capabilitiesTable(),
+		socket:       socketTable(),
 	}
 	t.groupRestart = groupRestartTable(t.restart)
 	t.health = healthTable(t.check)
@@ -212,7 +214,7 @@ func (t *tables) sections() []section {
 		t.rule.section(), t.health.section(), t.check.section(), t.http.section(), t.exec.section(),
 		t.tcp.section(), t.heartbeat.section(), t.onUnhealthy.section(), t.readiness.section(),
 		t.stop.section(), t.step.section(), t.hooks.section(), t.hook.section(), t.reload.section(),
-		t.watch.section(), t.cgroup.section(), t.capabilities.section(), t.logs.section(), t.group.section(), t.groupRestart.section(),
+		t.socket.section(), t.watch.section(), t.cgroup.section(), t.capabilities.section(), t.logs.section(), t.group.section(), t.groupRestart.section(),
 		t.dependency.section(), t.breaker.section(),
 	}
 }

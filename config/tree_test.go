@@ -221,7 +221,7 @@ func TestOrder(t *testing.T) {
 		got = append(got, p.Name)
 	}
 	want := []string{"first", "first-group/one", "second", "web", "line", "shell", "checked", "several", "hooked",
-		"worker@1", "worker@2", "limited", "api/inner/worker", "api/gateway"}
+		"worker@1", "worker@2", "listener@1", "listener@2", "limited", "api/inner/worker", "api/gateway"}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("order (-want +got):\n%s", d)
 	}

@@ -16,6 +16,17 @@ type Description struct {
 	Members    []string  `json:"members"`    // of a group, direct ones
 	Why        Why       `json:"why"`
 	Events     []Event   `json:"events"` // the latest, oldest first
+
+	Descriptors []Descriptor `json:"descriptors"` // that its next run is handed from 3 on, in that order
+}
+
+// Descriptor is one that a process is handed at its start: a socket that gosup
+// has opened for it, or what it has given to gosup to keep.
+type Descriptor struct {
+	Name    string `json:"name"`
+	Kind    string `json:"kind"`    // socket, pipe, file, folder, device, anonymous
+	Address string `json:"address"` // of a socket that gosup has opened; "" otherwise
+	Stored  bool   `json:"stored"`  // the process has given it to gosup
 }
 
 // Setting is one key of a definition. Values of env and of headers are never
@@ -40,7 +51,7 @@ func (s *Server) describe(w http.ResponseWriter, r *http.Request) error {
 	e := explainer{clock: c, snap: snap, notes: notes, seen: map[string]bool{}}
 	d := Description{
 		Node: c.node(n), Definition: []Setting{}, Checks: c.checks(n.Checks), Doing: n.Status,
-		Members: []string{}, Events: []Event{},
+		Members: []string{}, Events: []Event{}, Descriptors: []Descriptor{},
 	}
 	if n.IsGroup {
 		d.Definition = groupSettings(n)
@@ -53,6 +64,9 @@ func (s *Server) describe(w http.ResponseWriter, r *http.Request) error {
 	} else {
 		for _, f := range n.Process.Fields() {
 			d.Definition = append(d.Definition, Setting{f.Key, f.Value})
+		}
+		for _, f := range s.sup.Descriptors(n.Process) {
+			d.Descriptors = append(d.Descriptors, Descriptor(f))
 		}
 		d.Why = e.process(n)
 		d.Why.Output = s.lastLines(r.Context(), n)

@@ -121,6 +121,16 @@ func (f *fake) Tell(e tree.Event) {
 	f.update(func() { f.told = append(f.told, e) })
 }
 
+func (f *fake) Descriptors(p *spec.Process) []tree.Descriptor {
+	if p.Name != "web" {
+		return nil
+	}
+	return []tree.Descriptor{
+		{Name: "http", Kind: "socket", Address: "tcp://127.0.0.1:8080"},
+		{Name: "stored", Kind: "pipe", Stored: true},
+	}
+}
+
 func (f *fake) Crashes(name string) ([]tree.Crash, error) { return f.crashes[name], nil }
 
 func (f *fake) Source(n *tree.Node) logs.Source {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"gosup/logs"
+	"gosup/spec"
 	"gosup/tree"
 )
 
@@ -45,6 +46,10 @@ type Supervisor interface {
 	// ReadOutput hands to emit what processes have written, as logs.Pump.Read
 	// does.
 	ReadOutput(ctx context.Context, from []logs.Source, q logs.Query, emit func(logs.Record) error) error
+
+	// Descriptors returns what a process is handed at its start beside its
+	// standard streams, as things are now.
+	Descriptors(p *spec.Process) []tree.Descriptor
 
 	// Crashes returns what is recorded of the last crashes of a process, oldest
 	// first. It may wait for a disk.

@@ -71,6 +71,11 @@ func (p *Pump) releaseDir(d *dir) {
 // maxLinks is how many symbolic links a path may go through: as in Linux.
 const maxLinks = 40
 
+// OpenFolder opens a folder as those of logs are opened, for who makes files
+// where the user of a process may lay a trap. Only names in it can be used by
+// the descriptor, which is the caller's. With create, it is made if missing.
+func OpenFolder(path string, create bool) (int, error) { return openDir(path, create) }
+
 // openDir opens a folder by walking down to it, and makes what is missing on
 // the way with mode 0755, if asked. A symbolic link is followed only if it belongs to
 // root or to us: any other may be a trap laid by the user of a process.

@@ -99,6 +99,10 @@ type launch struct {
 	// standard input. Otherwise it leads a session of its own.
 	Foreground bool
 
+	// Listens adds LISTEN_PID to Env, which is not known before the fork. It
+	// costs a start by way of the shim.
+	Listens bool
+
 	Rights spec.Rights
 	Cgroup spec.Cgroup // where it cannot be limited so, it does not start
 

@@ -22,7 +22,7 @@ const defaultPath = "/usr/local/bin:/usr/bin:/bin"
 func (h *hand) fork(o *startOrder) {
 	rights, cred, shim := h.rights(o.Rights)
 	var err error
-	if shim {
+	if shim || o.Listens {
 		err = h.forkShim(o, rights)
 	} else {
 		err = h.forkPlain(o, cred)

@@ -27,6 +27,8 @@ type notifier struct {
 	pid    atomic.Int64  // of its first process; 0 before it is known
 	main   atomic.Int64  // the pid that the run has named as its main one; 0 for none
 	warned atomic.Uint64 // the run of which a stranger's message was told
+	room   atomic.Int64  // for descriptors of the process to be stored
+	full   atomic.Uint64 // the run of which it was told that there is none
 }
 
 func heartbeat(p *spec.Process) *spec.Heartbeat {
@@ -59,6 +61,7 @@ func (o *outfitter) listenTo(e tree.Start) ([]string, error) {
 	n.uid.Store(uid)
 	n.pid.Store(0)
 	n.main.Store(0)
+	n.room.Store(int64(roomFor(e.Process)))
 	n.run.Store(e.Run)
 	vars := []string{"NOTIFY_SOCKET=" + n.socket.Path()}
 	if h := heartbeat(e.Process); h != nil {
@@ -77,18 +80,19 @@ func (o *outfitter) openNotifier(e tree.Start) (*notifier, error) {
 	opened := make(chan struct{})
 	defer close(opened)
 	deliver := func(d notify.Datagram) {
-		<-opened                // n.socket is set
-		n.socket.Release(d.FDs) // nobody keeps them
+		<-opened // n.socket is set
 		switch {
 		case d.Message.Barrier: // its sender waits for just this
 			return
 		case n.believes(d):
+			o.store(n, e.Process.Name, d)
 			if pid := d.Message.MainPID; pid != 0 {
 				n.main.Store(int64(pid))
 			}
 			o.m.Tell(n.event(e.Node, d))
 			return
 		}
+		n.socket.Release(d.FDs)
 		if run := n.run.Load(); n.warned.Swap(run) != run {
 			log.Warn("notification of a stranger dropped", slog.Int("pid", d.PID), slog.Any("uid", d.UID))
 		}
@@ -98,6 +102,27 @@ func (o *outfitter) openNotifier(e tree.Start) (*notifier, error) {
 	}
 	n.socket, err = notify.Listen(path, deliver, dropped)
 	return n, err
+}
+
+// store does what a message of a process says of the descriptors that gosup
+// keeps for it.
+func (o *outfitter) store(n *notifier, process string, d notify.Datagram) {
+	m := d.Message
+	if m.FDStoreRemove && m.FDName != "" {
+		o.descriptors.remove(process, m.FDName)
+	}
+	if len(d.FDs) == 0 {
+		return
+	}
+	name := m.FDName
+	if name == "" {
+		name = "stored" // as sd_notify(3) has it
+	}
+	refused := o.descriptors.keep(process, name, d.FDs, m.FDPoll, int(n.room.Load()))
+	if run := n.run.Load(); refused > 0 && n.full.Swap(run) != run {
+		o.m.log.Warn("descriptors of a process not stored: there is no room for more", slog.String("process", process),
+			slog.String("name", name), slog.Int("count", refused))
+	}
 }
 
 // notifyPath returns where the socket of a node is. The path of a socket is

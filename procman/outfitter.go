@@ -5,6 +5,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 
 	"gosup/logs"
@@ -26,6 +27,7 @@ type outfitter struct {
 	queue     jobs
 	done      chan struct{}
 	lent      map[runKey][]*os.File // descriptors open until the hand has forked
+	handed    map[runKey][]int      // likewise, of those that are no *os.File
 	sinks     map[tree.NodeID]*outlet
 	probers   *prober
 	hooks     map[runKey]chan struct{} // closed to cancel
@@ -35,6 +37,8 @@ type outfitter struct {
 	notifyDir string                 // of the sockets, once there is one
 	scratch   string                 // a folder of this daemon's own, where there is no runtime folder
 	noState   bool                   // it was said that state folders cannot be made
+
+	descriptors *descriptors
 }
 
 // outlet is the output of one process.
@@ -70,7 +74,7 @@ func (q *jobs) ring() {
 }
 
 func newOutfitter(m *Manager) *outfitter {
-	return &outfitter{
+	o := &outfitter{
 		m:       m,
 		env:     newEnvironment(m.opt),
 		queue:   jobs{wake: make(chan struct{}, 1)},
@@ -82,7 +86,14 @@ func newOutfitter(m *Manager) *outfitter {
 		notes:   map[tree.NodeID]*notifier{},
 		pipes:   map[runKey]*os.File{},
 		mourned: map[runKey]tree.Exited{},
+		handed:  map[runKey][]int{},
+
+		descriptors: newDescriptors(m.log),
 	}
+	if m.opt.Single {
+		o.descriptors.passOn(m.opt.Environ, os.Getpid())
+	}
+	return o
 }
 
 func (o *outfitter) start(e tree.Start)       { o.queue.put(e) }
@@ -215,11 +226,32 @@ func (o *outfitter) launch(e tree.Start) (launch, error) {
 	}
 	l.Files = []int{stdin, int(stdout.Fd()), int(stderr.Fd())}
 	out.last, out.over = e, make(chan struct{})
-	if err := o.expectReady(e, out, &l); err != nil {
+	err = o.handOver(e, &l)
+	if err == nil {
+		err = o.expectReady(e, out, &l)
+	}
+	if err != nil {
 		o.giveBack(runKey{e.Node, e.Run})
 		return launch{}, err
 	}
 	return l, nil
+}
+
+// handOver gives a run the sockets of its process and what is stored for it,
+// see sd_listen_fds(3).
+func (o *outfitter) handOver(e tree.Start, l *launch) error {
+	if err := o.descriptors.open(e.Process); err != nil {
+		return err
+	}
+	fds, names, err := o.descriptors.lend(e.Process)
+	if err != nil || len(fds) == 0 {
+		return err
+	}
+	o.handed[runKey{e.Node, e.Run}] = fds
+	l.Files = append(l.Files, fds...)
+	l.Env = append(l.Env, "LISTEN_FDS="+strconv.Itoa(len(fds)), "LISTEN_FDNAMES="+strings.Join(names, ":"))
+	l.Listens = true
+	return nil
 }
 
 // ask sends a probe, with the surroundings of its process.
@@ -249,6 +281,8 @@ func (o *outfitter) giveBack(k runKey) {
 		f.Close()
 	}
 	delete(o.lent, k)
+	o.descriptors.closer.Release(o.handed[k])
+	delete(o.handed, k)
 }
 
 // outlet returns the output of a process, opening it at its first run.
@@ -266,6 +300,7 @@ func (o *outfitter) outlet(id tree.NodeID, p *spec.Process) (*outlet, error) {
 }
 
 func (o *outfitter) reconfigure(e tree.Changed) {
+	o.descriptors.retain(e.Process)
 	out := o.sinks[e.Node]
 	if out == nil {
 		return
@@ -277,6 +312,7 @@ func (o *outfitter) reconfigure(e tree.Changed) {
 
 func (o *outfitter) dismiss(e tree.Forget) {
 	o.hush(e.Node)
+	o.descriptors.drop(e.Name)
 	if out := o.sinks[e.Node]; out != nil {
 		delete(o.sinks, e.Node)
 		o.closeSink(out)
@@ -293,6 +329,7 @@ func (o *outfitter) closeSinks() {
 	for id := range o.notes {
 		o.hush(id)
 	}
+	o.descriptors.close()
 	if o.notifyDir != "" {
 		_ = os.Remove(o.notifyDir) // who else puts something there keeps it
 	}

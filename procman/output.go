@@ -18,6 +18,15 @@ func (m *Manager) ReadOutput(ctx context.Context, from []logs.Source, q logs.Que
 	return m.opt.Pump.Read(ctx, from, q, emit)
 }
 
+// Descriptors returns what a process is handed at its start beside its standard
+// streams, as things are now.
+func (m *Manager) Descriptors(p *spec.Process) []tree.Descriptor {
+	if o, ok := m.crew.(*outfitter); ok {
+		return o.descriptors.list(p)
+	}
+	return nil
+}
+
 // resolve replaces OutputAuto by what it means here.
 func (m *Manager) resolve(l spec.Logs) spec.Logs {
 	if l.Output == spec.OutputAuto {

@@ -83,5 +83,5 @@ func (o *outfitter) unhear(k runKey) {
 
 // talks reports whether a process is given a $NOTIFY_SOCKET.
 func talks(p *spec.Process) bool {
-	return p.Readiness != nil && p.Readiness.Notify || heartbeat(p) != nil
+	return p.Readiness != nil && p.Readiness.Notify || heartbeat(p) != nil || len(p.Sockets) > 0
 }

@@ -17,7 +17,7 @@ import (
 
 // The shim is gosup itself, executed between the fork and the command to do
 // what a fork in Go cannot: limits, umask, nice, oom_score_adj, capabilities,
-// no_new_privileges. It is told what to do by a plan in a file without a name,
+// no_new_privileges, and to tell a process its own pid in LISTEN_PID. It is told what to do by a plan in a file without a name,
 // does it step by step, and reports over a pipe that closes when the command is
 // executed. Until then the run is preparing: it has a pid, and neither a
 // Started nor a StartFailed has been emitted for it.
@@ -32,10 +32,11 @@ type plan struct {
 	Argv, Env [][]byte
 	Dir       []byte
 	Rights    spec.Rights
+	Listens   bool
 }
 
 func newPlan(l *launch, r spec.Rights) plan {
-	p := plan{Dir: []byte(l.Dir), Rights: r}
+	p := plan{Dir: []byte(l.Dir), Rights: r, Listens: l.Listens}
 	for _, s := range l.Argv {
 		p.Argv = append(p.Argv, []byte(s))
 	}

@@ -104,6 +104,10 @@ func (p *plan) exec(report int) error {
 			return fmt.Errorf("chdir %s: %w", l.Dir, err)
 		}
 	}
+	if p.Listens {
+		// The pid is this one's: it stays over the exec.
+		l.Env = append(l.Env, "LISTEN_PID="+strconv.Itoa(os.Getpid()))
+	}
 	path, err := lookPath(l)
 	if err != nil {
 		return err

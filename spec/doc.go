@@ -114,6 +114,7 @@ type Process struct {
 	DependsOn    []DependsOn
 	Requires     []string // names of dependencies
 	Watch        *Watch   // nil: no files are watched
+	Sockets      []Socket // in the order in which they are handed over
 }
 
 // Restart is when, how fast and how often a process is restarted.

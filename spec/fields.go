@@ -97,6 +97,11 @@ func appendFields(all []Field, v reflect.Value, key string) []Field {
 			all = append(all, Field{Key: key + "." + r.Class, Value: value})
 		}
 		return all
+	case []Socket:
+		for _, s := range x {
+			all = append(all, Field{Key: key + "." + s.Name, Value: s.words()})
+		}
+		return all
 	case []Limit:
 		for _, l := range x {
 			all = append(all, Field{Key: key + "." + l.Resource, Value: limit(l.Soft) + ":" + limit(l.Hard)})

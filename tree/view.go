@@ -144,3 +144,12 @@ type Crash struct {
 	Checks  []Checkup // their last results
 	Output  []byte    // the last 8 KiB of the run's output
 }
+
+// Descriptor is one that a process is handed at its start beside the standard
+// ones.
+type Descriptor struct {
+	Name    string
+	Kind    string // socket, pipe, file and the like
+	Address string // of a socket that the supervisor has opened
+	Stored  bool   // the process has given it to the supervisor to keep
+}

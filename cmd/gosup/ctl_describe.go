@@ -65,6 +65,16 @@ func (s *screen) describe(f format, answer []byte, d *control.Description, now t
 	for _, k := range d.Checks {
 		s.fact("check", strings.TrimSpace(fmt.Sprintf("%s %s %s, %s %s", k.Name, k.Health, latency(&k), ago(k.At), failures(&k))))
 	}
+	for _, f := range d.Descriptors {
+		what := f.Kind
+		switch {
+		case f.Stored:
+			what = "stored " + f.Kind
+		case f.Address != "":
+			what = f.Address
+		}
+		s.fact("handed", f.Name+", "+what)
+	}
 	s.section("events")
 	p := eventPrinter{s: s, format: formatTable, name: 12}
 	for i := range d.Events {

@@ -36,6 +36,7 @@ type demoOptions struct {
 	logRate            int
 	fork               int
 	state              bool
+	fdstore            bool
 	orphans            int  // internal: start so many orphans and leave them
 	orphan             bool // internal: be one of them
 }
@@ -54,8 +55,8 @@ func newDemoCommand() *cobra.Command {
 		Long: `A sample workload for trying and testing supervision.
 
 Without flags it runs until it is told to stop. The flags combine. It says on
-stdout what it was told to do and what it does. On TERM and INT it says
-farewell and exits with code 0.`,
+stdout what it was told to do and what it does. On TERM and INT it finishes the
+requests that it has begun, says farewell and exits with code 0.`,
 		Example: `  gosup demo --log-rate 5 --crash-after 3s --exit-code 7
   gosup demo --http 127.0.0.1:8080 --degraded-after 10s --unhealthy-after 20s`,
 		Args: cobra.NoArgs,
@@ -72,7 +73,7 @@ farewell and exits with code 0.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.http, "http", "", "serve HTTP on this `address`: / counts requests, /error fails, /healthz shows the health")
+	f.StringVar(&o.http, "http", "", "serve HTTP on this `address`, or on fd://NAME, a socket that it is handed: / counts requests, /error fails, /healthz shows the health")
 	f.DurationVar(&o.crashAfter, "crash-after", 0, "end after this time")
 	f.Int64Var(&o.crashAfterRequests, "crash-after-requests", 0, "end after so many requests to --http, /healthz not counted")
 	f.IntVar(&o.exitCode, "exit-code", 1, "the code to end with; without another flag that ends it, at once")
@@ -85,6 +86,7 @@ farewell and exits with code 0.`,
 	f.IntVar(&o.logRate, "log-rate", 0, "print so many numbered lines a second")
 	f.IntVar(&o.fork, "fork", 0, "leave so many orphans behind, in sessions of their own, for "+orphanLife.String())
 	f.BoolVar(&o.state, "state", false, "count the starts in $STATE_DIRECTORY and print the count")
+	f.BoolVar(&o.fdstore, "fdstore", false, "count the starts in a file without a name, which the supervisor keeps")
 	f.IntVar(&o.orphans, "orphans", 0, "")
 	f.BoolVar(&o.orphan, "orphan", false, "")
 	f.MarkHidden("orphans")
@@ -130,7 +132,9 @@ type demo struct {
 	health   atomic.Pointer[demoHealth]
 	requests atomic.Int64
 	errors   atomic.Int64
-	crowded  chan struct{} // closed by the request that --crash-after-requests waits for
+	crowded  chan struct{}       // closed by the request that --crash-after-requests waits for
+	handed   map[string]*os.File // by name, what the supervisor has handed over
+	web      *demoServer         // nil without --http
 }
 
 func (o demoOptions) run() error {
@@ -157,6 +161,12 @@ func (o demoOptions) run() error {
 	}
 	if d.state {
 		if err := d.countStart(); err != nil {
+			return err
+		}
+	}
+	d.handed = takeHanded(os.Getenv)
+	if d.fdstore {
+		if err := d.countInStore(); err != nil {
 			return err
 		}
 	}
@@ -189,6 +199,7 @@ func (d *demo) loop(signals <-chan os.Signal) error {
 				d.say("TERM ignored")
 				continue
 			}
+			d.web.drain()
 			d.say("farewell on %s", signalWord(s))
 			return nil
 		case <-crash:

@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
+	"sync"
 	"time"
 )
 
@@ -24,7 +26,7 @@ func (d *demo) show(status string, after time.Duration) {
 
 // serve starts the HTTP server of --http. It ends with the process.
 func (d *demo) serve() error {
-	l, err := net.Listen("tcp", d.http)
+	l, err := d.listener()
 	if err != nil {
 		return fmt.Errorf("--http: %w", err)
 	}
@@ -33,8 +35,68 @@ func (d *demo) serve() error {
 	mux.HandleFunc("/error", d.count(http.StatusInternalServerError))
 	mux.HandleFunc("/", d.count(http.StatusOK))
 	d.say("http on %s", l.Addr())
-	go http.Serve(l, mux)
+	d.web = &demoServer{listener: l, ended: make(chan struct{})}
+	d.web.Handler, d.web.ConnState = mux, d.web.count
+	go func() { // ends when the listener is closed
+		defer close(d.web.ended)
+		d.web.Serve(l)
+	}()
 	return nil
+}
+
+// demoServer is an HTTP server that can end without losing a request.
+type demoServer struct {
+	http.Server
+	listener net.Listener
+	ended    chan struct{}  // closed when nothing more is accepted
+	conns    sync.WaitGroup // that were accepted and are not closed
+}
+
+func (s *demoServer) count(_ net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		s.conns.Add(1)
+	case http.StateClosed:
+		s.conns.Done()
+	}
+}
+
+// drainLimit is how long the end of a demo waits for requests that were begun.
+const drainLimit = 5 * time.Second
+
+// drain answers what was accepted. What comes now is for who serves the socket
+// next. Server.Shutdown would not do: it drops a request that it reads after it
+// was called, also on a connection that was accepted before.
+func (s *demoServer) drain() {
+	if s == nil {
+		return
+	}
+	s.listener.Close()
+	s.SetKeepAlivesEnabled(false)
+	answered := make(chan struct{})
+	go func() { // ends with the demo, at the latest
+		<-s.ended
+		s.conns.Wait()
+		close(answered)
+	}()
+	select {
+	case <-answered:
+	case <-time.After(drainLimit):
+	}
+}
+
+// listener returns what --http names: an address, or a socket that the demo was
+// handed.
+func (d *demo) listener() (net.Listener, error) {
+	name, handed := strings.CutPrefix(d.http, "fd://")
+	if !handed {
+		return net.Listen("tcp", d.http)
+	}
+	f := d.handed[name]
+	if f == nil {
+		return nil, fmt.Errorf("no socket %q was handed over (give the process sockets: {%s: …})", name, name)
+	}
+	return net.FileListener(f)
 }
 
 func (d *demo) answerHealth(w http.ResponseWriter, _ *http.Request) {

@@ -1,0 +1,346 @@
+package procman
+
+import (
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	"gosup/spec"
+	"gosup/tree"
+)
+
+// openFDs returns how many descriptors this process has open.
+func openFDs(t *testing.T) int {
+	t.Helper()
+	list, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(list)
+}
+
+// newStore returns descriptors, and checks at the end of the test that none is
+// left open. So such tests do not run in parallel.
+func newStore(t *testing.T) *descriptors {
+	t.Helper()
+	before := openFDs(t)
+	d := newDescriptors(slog.New(slog.DiscardHandler))
+	t.Cleanup(func() {
+		d.close()
+		until(t, "all descriptors to be closed", func() bool { return openFDs(t) <= before })
+	})
+	return d
+}
+
+// pipe returns both ends of a pipe. The caller closes them.
+func pipe(t *testing.T) (from, to int) {
+	t.Helper()
+	var p [2]int
+	if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
+		t.Fatal(err)
+	}
+	return p[0], p[1]
+}
+
+func names(list []tree.Descriptor) (out []string) {
+	for _, f := range list {
+		out = append(out, f.Name)
+	}
+	return out
+}
+
+// listening returns a process with sockets on ports that the kernel chooses.
+func listening(name string, sockets ...string) *spec.Process {
+	p := &spec.Process{Name: name}
+	for _, s := range sockets {
+		p.Sockets = append(p.Sockets, spec.Socket{Name: s, Address: "127.0.0.1:0", UID: -1, GID: -1})
+	}
+	return p
+}
+
+func mustLend(t *testing.T, d *descriptors, p *spec.Process) (fds []int, names []string) {
+	t.Helper()
+	if err := d.open(p); err != nil {
+		t.Fatal(err)
+	}
+	fds, names, err := d.lend(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fds, names
+}
+
+// TestSocketsAreKept: a socket is the same from run to run, through a reload
+// that does not change it, and for all instances; and it is closed with the
+// last that has it.
+func TestSocketsAreKept(t *testing.T) {
+	d := newStore(t)
+	one, two := listening("web@1", "a"), listening("web@2", "a")
+	other := listening("other", "a")
+	at := func(p *spec.Process) string { return d.list(p)[0].Address }
+	fds, _ := mustLend(t, d, one)
+	d.closer.Release(fds)
+	first := at(one)
+	for _, p := range []*spec.Process{one, two, other} {
+		fds, _ := mustLend(t, d, p)
+		d.closer.Release(fds)
+	}
+	if at(one) != first || at(two) != first || at(other) == first {
+		t.Errorf("got %s, %s and %s, first %s", at(one), at(two), at(other), first)
+	}
+	changed := listening("web@1", "b") // another name is no other socket
+	d.retain(changed)
+	if got := at(changed); got != first {
+		t.Errorf("renamed: got %s, want %s", got, first)
+	}
+	d.drop("web@1")
+	if got := at(two); got != first {
+		t.Errorf("without web@1: got %s, want %s", got, first)
+	}
+	d.retain(listening("web@2"))
+	until(t, "the socket that nobody has any more to be closed", func() bool {
+		conn, err := net.Dial("tcp", first[len("tcp://"):])
+		if err == nil {
+			conn.Close()
+		}
+		return err != nil
+	})
+}
+
+// TestSocketFailsToOpen: those that are open stay for the next try.
+func TestSocketFailsToOpen(t *testing.T) {
+	d := newStore(t)
+	p := listening("web", "good")
+	p.Sockets = append(p.Sockets, unixSocket("/proc/nothing/here"))
+	err := d.open(p)
+	if err == nil || err.Error() != "socket x: listen on unix:///proc/nothing/here: open folder /proc/nothing: make nothing: no such file or directory" {
+		t.Errorf("got %v", err)
+	}
+	p.Sockets[1] = unixSocket(filepath.Join(t.TempDir(), "x"))
+	fds, got := mustLend(t, d, p)
+	d.closer.Release(fds)
+	if diff := cmp.Diff([]string{"good", "x"}, got); diff != "" {
+		t.Error(diff)
+	}
+	d.close()
+	if _, err := os.Lstat(p.Sockets[1].Address); !os.IsNotExist(err) {
+		t.Errorf("the path is still there: %v", err)
+	}
+}
+
+// TestStore: what is stored comes after the sockets, in the order of arrival,
+// as descriptors of the same files.
+func TestStore(t *testing.T) {
+	d := newStore(t)
+	p := listening("web", "http")
+	from, to := pipe(t)
+	memory, err := unix.MemfdCreate("state", unix.MFD_CLOEXEC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder, err := unix.Open(t.TempDir(), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := duplicate(memory)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.keep("web", "pipe", []int{from, to}, true, maxStored)
+	d.keep("web", "state", []int{memory}, true, maxStored)
+	if refused := d.keep("web", "other", []int{again}, true, 3); refused != 0 {
+		t.Error("the same file under another name was refused, not known")
+	}
+	d.keep("web", "folder", []int{folder}, true, maxStored)
+	for range 2 { // each run is handed the same
+		fds, got := mustLend(t, d, p)
+		if diff := cmp.Diff([]string{"http", "pipe", "pipe", "state", "folder"}, got); diff != "" {
+			t.Error(diff)
+		}
+		if !sameDescriptor(fds[3], memory) || !sameDescriptor(fds[1], from) {
+			t.Error("other descriptors are handed over than were stored")
+		}
+		d.closer.Release(fds)
+	}
+	want := []string{"socket", "pipe", "pipe", "file", "folder"}
+	var kinds []string
+	for _, f := range d.list(p) {
+		kinds = append(kinds, f.Kind)
+	}
+	if diff := cmp.Diff(want, kinds); diff != "" {
+		t.Error(diff)
+	}
+	d.remove("web", "pipe")
+	d.remove("other", "state")
+	if diff := cmp.Diff([]string{"http", "state", "folder"}, names(d.list(p))); diff != "" {
+		t.Error(diff)
+	}
+	d.drop("web")
+	if got := d.processes(); len(got) > 0 {
+		t.Errorf("left: %v", got)
+	}
+}
+
+// TestStoreIsBounded: by process, by the descriptor of its readiness, and in
+// all.
+func TestStoreIsBounded(t *testing.T) {
+	d := newStore(t)
+	flood := func(process string, n, room int) (refused int) {
+		t.Helper()
+		before := openFDs(t)
+		for range n {
+			from, to := pipe(t)
+			unix.Close(to)
+			refused += d.keep(process, "x", []int{from}, false, room)
+		}
+		stored := n - refused
+		until(t, "what was refused to be closed", func() bool { return openFDs(t) <= before+stored })
+		return refused
+	}
+	if got := flood("a", 200, maxStored); got != 200-maxStored {
+		t.Errorf("%d of 200 refused", got)
+	}
+	p := &spec.Process{Name: "b", Readiness: &spec.Readiness{FD: 7}, Sockets: listening("b", "x", "y").Sockets}
+	if got := flood("b", 5, roomFor(p)); got != 3 {
+		t.Errorf("with sockets at 3 and 4 and readiness at 7: %d of 5 refused", got)
+	}
+	p.Readiness.FD = 6 // a reload leaves room for one of them
+	fds, _ := mustLend(t, d, p)
+	d.closer.Release(fds)
+	if len(fds) != 3 {
+		t.Errorf("%d descriptors, and readiness at 6", len(fds))
+	}
+	d.most = d.count + 10
+	if got := flood("c", 20, maxStored); got != 10 {
+		t.Errorf("%d of 20 refused, with room for 10 in all", got)
+	}
+	d.drop("a")
+	if got := flood("c", 20, maxStored); got != 0 {
+		t.Errorf("%d of 20 refused, after others have gone", got)
+	}
+}
+
+// TestStoreLetsGoOfWhatHangsUp: a pipe without a writer goes, with FDPOLL=0 it
+// stays, and so does what cannot hang up.
+func TestStoreLetsGoOfWhatHangsUp(t *testing.T) {
+	d := newStore(t)
+	p := &spec.Process{Name: "web"}
+	var writers []int
+	for i, poll := range []bool{true, true, false} {
+		from, to := pipe(t)
+		writers = append(writers, to)
+		d.keep("web", strconv.Itoa(i), []int{from}, poll, maxStored)
+	}
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.keep("web", "pair", pair[:1], true, maxStored)
+	fds, _ := mustLend(t, d, p) // a run has them as well: they must go all the same
+	defer d.closer.Release(fds)
+	for _, fd := range []int{writers[0], writers[2], pair[1]} {
+		unix.Close(fd)
+	}
+	until(t, "two to go", func() bool { return len(d.list(p)) == 2 })
+	if diff := cmp.Diff([]string{"1", "2"}, names(d.list(p))); diff != "" {
+		t.Error(diff)
+	}
+	unix.Close(writers[1])
+	until(t, "the third to go", func() bool { return len(d.list(p)) == 1 })
+}
+
+// TestAwait: who waits is called once for what has come and is not accepted,
+// also when it had come before; who does not wait any more is not.
+func TestAwait(t *testing.T) {
+	d := newStore(t)
+	one, two, three := listening("web@1", "http"), listening("web@2", "http"), listening("web@3", "http")
+	for _, p := range []*spec.Process{one, two, three} {
+		if err := d.open(p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	called := make(chan string, 100)
+	wait := func(p *spec.Process) {
+		t.Helper()
+		if err := d.await(p, func() { called <- p.Name }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, p := range []*spec.Process{one, two, three} {
+		wait(p)
+	}
+	fds, _ := mustLend(t, d, three) // it is started by hand
+	defer d.closer.Release(fds)
+	dial := func() {
+		t.Helper()
+		conn, err := net.Dial("tcp", d.list(one)[0].Address[len("tcp://"):])
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+	}
+	dial()
+	got := []string{<-called, <-called}
+	slices.Sort(got)
+	if diff := cmp.Diff([]string{"web@1", "web@2"}, got); diff != "" {
+		t.Error(diff)
+	}
+	dial()
+	wait(two)
+	if got := <-called; got != "web@2" {
+		t.Errorf("%s was called", got)
+	}
+	for range 2 {
+		conn, _, err := unix.Accept(fds[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		unix.Close(conn)
+	}
+	wait(one)
+	d.drop("web@1")
+	dial()
+	wait(three)
+	if got := <-called; got != "web@3" || len(called) > 0 {
+		t.Errorf("%s was called, and %d more", got, len(called))
+	}
+}
+
+// TestPassOn: what systemd gives to gosup is for gosup's own pid alone, and no
+// more than there is.
+func TestPassOn(t *testing.T) {
+	tests := []struct {
+		name    string
+		environ []string
+		want    []passed
+	}{
+		{"nothing", nil, nil},
+		{"for another", []string{"LISTEN_PID=1", "LISTEN_FDS=1"}, nil},
+		{"no number", []string{"LISTEN_PID=42", "LISTEN_FDS=x"}, nil},
+		{"negative", []string{"LISTEN_PID=42", "LISTEN_FDS=-1"}, nil},
+		{"one", []string{"LISTEN_PID=42", "LISTEN_FDS=1", "LISTEN_FDNAMES=http"}, []passed{{"http", 3}}},
+		{"without names", []string{"LISTEN_PID=42", "LISTEN_FDS=1"}, []passed{{"unknown", 3}}},
+		{"a bad name", []string{"LISTEN_PID=42", "LISTEN_FDS=1", "LISTEN_FDNAMES=a\nb"}, []passed{{"unknown", 3}}},
+	}
+	// Descriptor 3 of a test may be anything, but it is there.
+	if _, err := unix.FcntlInt(3, unix.F_GETFD, 0); err != nil {
+		from, to := pipe(t)
+		defer unix.Close(from)
+		defer unix.Close(to)
+	}
+	for _, tt := range tests {
+		d := newDescriptors(slog.New(slog.DiscardHandler))
+		d.passOn(tt.environ, 42)
+		if fmt.Sprint(d.passed) != fmt.Sprint(tt.want) {
+			t.Errorf("%s: got %v, want %v", tt.name, d.passed, tt.want)
+		}
+	}
+}
