@@ -49,6 +49,7 @@ var banned = map[string][]string{
 
 // onlyRoom names packages that a single room may import.
 var onlyRoom = map[string]string{
+	"charm.land/bubbletea/v2":      "cmd/gosup",
 	"github.com/spf13/viper":       "cmd/gosup",
 	"github.com/spf13/cobra":       "cmd/gosup",
 	"github.com/fsnotify/fsnotify": "config",

@@ -53,6 +53,7 @@ such process, 5 not permitted, 6 rejected configuration, 7 no daemon answers.`,
 	cmd.AddCommand(
 		newStatusCommand(c),
 		newTreeCommand(c),
+		newTopCommand(c),
 		newReloadCommand(c),
 		newScaleCommand(c),
 		newPlanCommand(c),

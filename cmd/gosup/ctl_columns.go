@@ -88,8 +88,9 @@ const reasonRoom = 18
 func (s *screen) sparing(list []column, heads []string, rows [][]cell) ([]string, [][]cell) {
 	widths := s.measure(heads, rows)
 	last := len(widths) - 1
-	need := gap*last + min(widths[last], reasonRoom)
-	for _, w := range widths[:last] {
+	widths[last] = min(widths[last], reasonRoom)
+	need := gap * last
+	for _, w := range widths {
 		need += w
 	}
 	out := make([]bool, len(list))

@@ -27,11 +27,12 @@ type style string
 
 // The styles in use. A style never says anything alone: the words do too.
 const (
-	styleGood  style = "32"
-	styleWarn  style = "33"
-	styleBad   style = "31"
-	styleFaint style = "2"
-	styleHead  style = "1"
+	styleGood     style = "32"
+	styleWarn     style = "33"
+	styleBad      style = "31"
+	styleFaint    style = "2"
+	styleHead     style = "1"
+	styleSelected style = "7"
 )
 
 func newScreen(f *os.File) *screen {
@@ -129,7 +130,7 @@ func (s *screen) table(heads []string, rows [][]cell) {
 func (s *screen) measure(heads []string, rows [][]cell) []int {
 	widths := make([]int, len(heads))
 	for i, h := range heads {
-		widths[i] = len(h)
+		widths[i] = columns(h)
 	}
 	for _, row := range rows {
 		for i := range row {

@@ -17,7 +17,7 @@ import (
 	"gosup/config"
 )
 
-var update = flag.Bool("update", false, "rewrite the generated documentation")
+var update = flag.Bool("update", false, "rewrite generated documentation and golden files")
 
 // generated are the pages that are not written by hand.
 var generated = map[string]func() string{
