@@ -61,6 +61,7 @@ type hand struct {
 	fading  []*child               // runs whose first process is over and that left others
 	kin     kin                    // descendants that are nobody's first process
 	ooms    oomCounter
+	mounts  mounts
 
 	forker   *forker // nil until there are many runs
 	noForker bool    // there can be none
@@ -151,6 +152,7 @@ func newHand(emit func(tree.Event), now func() tree.Time, opt handOptions) *hand
 	h.reserve.fill()
 	h.kin.open(opt, &h.reserve, h.leaders)
 	h.ooms.open(opt.proc)
+	h.mounts.open(opt.proc)
 	// Before the first fork: were SIGCHLD ignored, as it may be inherited, the
 	// kernel would throw the exit statuses away.
 	signal.Notify(h.chld, syscall.SIGCHLD)
@@ -281,6 +283,7 @@ func (h *hand) end() {
 	signal.Stop(h.chld)
 	h.kin.close()
 	h.ooms.close()
+	h.mounts.close()
 	if h.null >= 0 {
 		syscall.Close(h.null)
 	}

@@ -22,7 +22,9 @@ const defaultPath = "/usr/local/bin:/usr/bin:/bin"
 func (h *hand) fork(o *startOrder) {
 	rights, cred, shim := h.rights(o.Rights)
 	var err error
-	if shim || o.Listens {
+	// A child that is forked plainly holds up all of gosup until it executes its
+	// program; one that may never come so far is left to the shim.
+	if shim || o.Listens || h.mounts.hangs(&o.launch) {
 		err = h.forkShim(o, rights)
 	} else {
 		err = h.forkPlain(o, cred)
@@ -36,19 +38,28 @@ func startFailed(k runKey, err error) tree.StartFailed {
 	return tree.StartFailed{Node: k.node, Run: k.run, Why: err.Error(), Busy: errors.Is(err, syscall.ETXTBSY), Code: shellCode(err)}
 }
 
-// forkPlain forks and executes at once.
+// forkPlain forks and executes at once. The daemon looks for the program, and
+// another user may execute it: what that user must not, is passed over.
 func (h *hand) forkPlain(o *startOrder, cred *syscall.Credential) error {
-	path, err := lookPath(&o.launch)
+	path, rest, err := lookPath(&o.launch, 0)
 	if err != nil {
 		return err
 	}
-	c, err := h.spawn(&o.launch, path, cred)
-	if err != nil {
-		return explain(&o.launch, path, err)
+	for {
+		c, err := h.spawn(&o.launch, path, cred)
+		if err == nil {
+			h.born(o, c)
+			h.ran(c)
+			return nil
+		}
+		refused := explain(&o.launch, path, err)
+		if err != syscall.EACCES || cred == nil || rest == 0 {
+			return refused
+		}
+		if path, rest, err = lookPath(&o.launch, rest); err != nil {
+			return refused
+		}
 	}
-	h.born(o, c)
-	h.ran(c)
-	return nil
 }
 
 // born makes a child known, with the signals that were ordered for it.
@@ -164,32 +175,29 @@ func (h *hand) session(l *launch) (*syscall.SysProcAttr, int) {
 }
 
 // lookPath finds the program of a launch as execvp(3) would, with the PATH and
-// the folder that the child will have.
-func lookPath(l *launch) (string, error) {
+// the folder that the child will have. The search goes through the folders of
+// PATH from the one with index from on; the index after that of the program is
+// rest, 0 where nothing was searched.
+func lookPath(l *launch, from int) (path string, rest int, err error) {
 	if len(l.Argv) == 0 || l.Argv[0] == "" {
-		return "", errors.New("exec: no command")
+		return "", 0, errors.New("exec: no command")
 	}
 	name := l.Argv[0]
 	if strings.Contains(name, "/") {
-		return name, nil
-	}
-	path := defaultPath
-	for _, kv := range l.Env {
-		if v, ok := strings.CutPrefix(kv, "PATH="); ok {
-			path = v
-		}
+		return name, 0, nil
 	}
 	denied := ""
-	for _, dir := range strings.Split(path, ":") {
-		file := filepath.Join(dir, name)
-		if dir == "" || !strings.Contains(file, "/") {
+	dirs := searched(l)
+	for i := from; i < len(dirs); i++ {
+		file := filepath.Join(dirs[i], name)
+		if dirs[i] == "" || !strings.Contains(file, "/") {
 			file = "./" + name
 		}
 		where := inDir(l.Dir, file)
 		info, err := os.Stat(where)
 		if err == nil && info.Mode().IsRegular() {
 			if access(where) == nil {
-				return file, nil
+				return file, i + 1, nil
 			}
 			denied = file
 		} else if errors.Is(err, fs.ErrPermission) {
@@ -197,9 +205,20 @@ func lookPath(l *launch) (string, error) {
 		}
 	}
 	if denied != "" {
-		return "", fmt.Errorf("exec %s: %s: %w", name, denied, syscall.EACCES)
+		return "", 0, fmt.Errorf("exec %s: %s: %w", name, denied, syscall.EACCES)
 	}
-	return "", fmt.Errorf("exec %s: %w", name, errNotFound)
+	return "", 0, fmt.Errorf("exec %s: %w", name, errNotFound)
+}
+
+// searched returns the folders in which the program of a launch is looked for.
+func searched(l *launch) []string {
+	path := defaultPath
+	for _, kv := range l.Env {
+		if v, ok := strings.CutPrefix(kv, "PATH="); ok {
+			path = v
+		}
+	}
+	return strings.Split(path, ":")
 }
 
 var errNotFound = errors.New("not found in PATH")

@@ -27,7 +27,7 @@ func findSelf() string {
 		return link
 	}
 	l := &launch{Argv: os.Args[:1], Env: os.Environ()}
-	path, err := lookPath(l)
+	path, _, err := lookPath(l, 0)
 	if err == nil {
 		path, err = filepath.Abs(path)
 	}
@@ -108,7 +108,7 @@ func (p *plan) exec(report int) error {
 		// The pid is this one's: it stays over the exec.
 		l.Env = append(l.Env, "LISTEN_PID="+strconv.Itoa(os.Getpid()))
 	}
-	path, err := lookPath(l)
+	path, _, err := lookPath(l, 0)
 	if err != nil {
 		return err
 	}

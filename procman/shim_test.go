@@ -274,3 +274,61 @@ func TestParseReport(t *testing.T) {
 		}
 	}
 }
+
+// TestPathOfUser has another user than the daemon find a program: in folders
+// that it may not enter, and where it may not execute what is there, it is not.
+func TestPathOfUser(t *testing.T) {
+	needRoot(t)
+	top, err := os.MkdirTemp("", "path")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(top) })
+	place := func(name string, dirMode, mode os.FileMode) string {
+		dir := filepath.Join(top, name)
+		for _, err := range []error{
+			os.MkdirAll(dir, 0o755),
+			os.WriteFile(filepath.Join(dir, "prog"), []byte("#!/bin/sh\necho "+name+"\n"), mode),
+			os.Chmod(filepath.Join(dir, "prog"), mode), os.Chmod(dir, dirMode), os.Chmod(top, 0o755),
+		} {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		return dir
+	}
+	closed, theirs := place("closed", 0o700, 0o755), place("theirs", 0o755, 0o700)
+	open, last := place("open", 0o755, 0o755), place("last", 0o755, 0o755)
+	for name, tt := range map[string]struct {
+		path []string
+		user *spec.User
+		want string // what it says, or why it does not start
+	}{
+		"passed over":   {[]string{"/nowhere", closed, theirs, closed, open, last}, &none, "open"},
+		"nothing left":  {[]string{theirs, closed, theirs}, &none, "exec prog in / as user 47110: permission denied"},
+		"of the daemon": {[]string{closed, open}, nil, "closed"},
+	} {
+		for _, shimmed := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s/shim=%v", name, shimmed), func(t *testing.T) {
+				r := newRig(t, handOptions{})
+				l := r.shell("")
+				l.Argv, l.Dir, l.Env, l.Rights.User = []string{"prog"}, "/", []string{"PATH=" + strings.Join(tt.path, ":")}, tt.user
+				if shimmed {
+					l.Rights.Nice = set(1)
+				}
+				run := r.start(l)
+				e := r.wait("an answer", func(e tree.Event) bool { return e != nil })
+				if f, failed := e.(tree.StartFailed); failed {
+					if f.Why != tt.want && !(shimmed && strings.HasSuffix(f.Why, "permission denied") && name == "nothing left") {
+						t.Errorf("got %q, want %q", f.Why, tt.want)
+					}
+					return
+				}
+				if got := r.line(run, ""); got != tt.want {
+					t.Errorf("got %q, want %q", got, tt.want)
+				}
+				r.exited(run)
+			})
+		}
+	}
+}
