@@ -262,6 +262,8 @@ type request struct {
 	query  url.Values
 	body   []byte
 	waits  time.Duration // how long the server may take before it answers
+
+	upgrade string // the protocol to go on in, if any
 }
 
 func (c *Client) get(ctx context.Context, path string, q url.Values, out any) error {
@@ -326,7 +328,11 @@ func (c *Client) open(ctx context.Context, r request) (*answerBody, error) {
 		body.Close()
 		return nil, problemf(CodeBadRequest, "", "%s", err)
 	}
-	req.Close = true
+	req.Close = r.upgrade == ""
+	if r.upgrade != "" {
+		req.Header.Set("Connection", "Upgrade")
+		req.Header.Set("Upgrade", r.upgrade)
+	}
 	req.Header.Set("User-Agent", "gosup")
 	if r.body != nil {
 		req.Header.Set("Content-Type", "application/json")

@@ -33,6 +33,7 @@ type fake struct {
 	shut    []tree.Shutdown
 	told    []tree.Event
 	crashes map[string][]tree.Crash
+	execute func(ctx context.Context, n *tree.Node, argv []string, files []int, terminal bool, signals <-chan int) (tree.Exit, error)
 	output  func(ctx context.Context, from []logs.Source, q logs.Query, emit func(logs.Record) error) error
 }
 
@@ -132,6 +133,11 @@ func (f *fake) Descriptors(p *spec.Process) []tree.Descriptor {
 }
 
 func (f *fake) Crashes(name string) ([]tree.Crash, error) { return f.crashes[name], nil }
+
+func (f *fake) Execute(ctx context.Context, n *tree.Node, argv []string, files []int, terminal bool, signals <-chan int) (tree.Exit, error) {
+	defer closeAll(files)
+	return f.execute(ctx, n, argv, files, terminal, signals)
+}
 
 func (f *fake) Source(n *tree.Node) logs.Source {
 	return logs.Source{Name: n.Name, Logs: n.Process.Logs}

@@ -24,13 +24,14 @@ type Limits struct {
 	PerUID   int // of them for one user other than root
 	Root     int // of them for root alone
 	Stranger int // beside them, for those who are told that they are not let in
+	Execs    int // connections that have a command executed, each with descriptors of its own
 }
 
 // LimitsFor returns the limits for a process that may have so many open files:
 // an eighth of them is for clients, and never more than 512.
 func LimitsFor(openFiles uint64) Limits {
 	n := int(min(max(openFiles/8, 32), 512))
-	return Limits{Clients: n, PerUID: n / 2, Root: max(n/16, 4), Stranger: 4}
+	return Limits{Clients: n, PerUID: n / 2, Root: max(n/16, 4), Stranger: 4, Execs: n / 8}
 }
 
 // gate is a listener that lets in no more clients than the limits allow.
@@ -60,6 +61,7 @@ type client struct {
 	once     sync.Once
 
 	merit merit // guarded by gate.mu
+	exec  bool  // has a command executed; guarded by gate.mu
 }
 
 // merit is how well a client deserves its place.
@@ -172,6 +174,25 @@ func (g *gate) longAllowed(c *client) bool {
 	}
 	mine := g.count(func(o *client) bool { return o.merit == long && o.peer.UID == c.peer.UID })
 	return all < g.limits.Clients/2-g.limits.Root && mine < g.limits.PerUID/2
+}
+
+// executes lets a client have a command executed, until executed. The error is a
+// *Problem: there are too many already. Root has as many again for itself.
+func (g *gate) executes(c *client) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	root := c.peer.UID == 0
+	if g.count(func(o *client) bool { return o.exec && (o.peer.UID == 0) == root }) >= g.limits.Execs {
+		return problemf(CodeBusy, "end some of them", "too many commands are being executed")
+	}
+	c.exec = true
+	return nil
+}
+
+func (g *gate) executed(c *client) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	c.exec = false
 }
 
 // Close gives the place back.

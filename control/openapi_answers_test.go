@@ -94,6 +94,9 @@ func TestAnswersFitTheDocument(t *testing.T) {
 	w := richWorld(t)
 	root, schema := compiled(t)
 	for _, rt := range routes() {
+		if _, ok := rt.out.(upgraded); ok {
+			continue // TestExec looks at it
+		}
 		t.Run(rt.method+" "+rt.path, func(t *testing.T) {
 			path := strings.ReplaceAll(rt.path, "{name...}", "job")
 			request := fmt.Sprintf("GET %s%s HTTP/1.1\nHost: x\nConnection: close\n\n", path, queries[rt.path])

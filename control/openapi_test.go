@@ -210,7 +210,11 @@ func (d *document) operation(rt route) object {
 			{"content", object{{"application/json", object{{"schema", d.schema(reflect.TypeOf(rt.in), "")}}}}},
 		}})
 	}
-	return append(op, member{"responses", object{{"2XX", d.answer(rt)}, {"default", object{{"$ref", "#/components/responses/Problem"}}}}})
+	status := "2XX"
+	if _, ok := rt.out.(upgraded); ok {
+		status = "101"
+	}
+	return append(op, member{"responses", object{{status, d.answer(rt)}, {"default", object{{"$ref", "#/components/responses/Problem"}}}}})
 }
 
 func (d *document) answer(rt route) object {
@@ -223,6 +227,12 @@ func (d *document) answer(rt route) object {
 			content = append(content, member{"text/plain", object{{"schema", object{{"type", "string"}}}}})
 		}
 		return object{{"description", "One object a line. What ends it before its time is in the trailer " + problemTrailer + "."}, {"content", content}}
+	case upgraded:
+		d.schema(reflect.TypeFor[ExecSignal](), "")
+		return object{
+			{"description", "The connection is gosup-exec's from now on. Its last line is the answer."},
+			{"content", object{{"application/jsonl", object{{"schema", d.schema(reflect.TypeOf(out.item), "")}}}}},
+		}
 	default:
 		return object{
 			{"description", "The answer."},

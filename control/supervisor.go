@@ -51,6 +51,13 @@ type Supervisor interface {
 	// standard streams, as things are now.
 	Descriptors(p *spec.Process) []tree.Descriptor
 
+	// Execute runs a command beside a process, as it is run. The descriptors
+	// become the command's 0, 1 and 2, and are closed; where terminal is set, the
+	// first is one. Signals go to its process group. It is ended with ctx, and
+	// nothing is left of it when Execute returns. The error may have a method
+	// ExitCode: what a shell would exit with where the command cannot be run.
+	Execute(ctx context.Context, n *tree.Node, argv []string, files []int, terminal bool, signals <-chan int) (tree.Exit, error)
+
 	// Crashes returns what is recorded of the last crashes of a process, oldest
 	// first. It may wait for a disk.
 	Crashes(name string) ([]tree.Crash, error)

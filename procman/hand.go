@@ -104,6 +104,14 @@ type launch struct {
 	// costs a start by way of the shim.
 	Listens bool
 
+	// Apart has the shim find and execute the command, also where a plain fork
+	// could: what hangs on the way then holds up nobody else.
+	Apart bool
+
+	// Terminal makes the terminal that is its standard input the controlling one
+	// of its session. It needs Apart.
+	Terminal bool
+
 	Rights spec.Rights
 	Cgroup spec.Cgroup // where it cannot be limited so, it does not start
 

@@ -24,7 +24,7 @@ func (h *hand) fork(o *startOrder) {
 	var err error
 	// A child that is forked plainly holds up all of gosup until it executes its
 	// program; one that may never come so far is left to the shim.
-	if shim || o.Listens || h.mounts.hangs(&o.launch) {
+	if shim || o.Listens || o.Apart || h.mounts.hangs(&o.launch) {
 		err = h.forkShim(o, rights)
 	} else {
 		err = h.forkPlain(o, cred)

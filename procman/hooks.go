@@ -48,7 +48,7 @@ func (k *tasks) inTurn(l launch, hook *spec.Hook, cancel <-chan struct{}) string
 	deadline := time.Now().Add(hook.Timeout)
 	for _, argv := range hook.Commands {
 		l.Argv = argv
-		end := k.run(l, time.Until(deadline), cancel)
+		end := k.run(l, errand{timeout: time.Until(deadline), cancel: cancel})
 		switch {
 		case end.why != "":
 			return end.why
@@ -75,11 +75,9 @@ func (o *outfitter) hookLaunch(e tree.RunHook) (launch, []*os.File, error) {
 	if err != nil {
 		return launch{}, nil, err
 	}
-	// A tag of its own: a hook is no part of the run that it serves.
-	l := launch{Dir: p.Dir, Rights: p.Rights, Tag: o.env.tag(p, e.Run) + "/" + e.Moment.String(),
-		Files: []int{-1, int(stdout.Fd()), int(stderr.Fd())}}
-	start := tree.Start{Node: e.Node, Run: e.Run, Process: p, Restarts: e.Restarts}
-	l.Env = append(o.env.of(p, start, l.Tag, o.stateDir(p)), hookVariables(e)...)
+	l := o.besideRun(tree.Start{Node: e.Node, Run: e.Run, Process: p, Restarts: e.Restarts}, e.Moment.String())
+	l.Files = []int{-1, int(stdout.Fd()), int(stderr.Fd())}
+	l.Env = append(l.Env, hookVariables(e)...)
 	return l, []*os.File{stdout, stderr}, nil
 }
 

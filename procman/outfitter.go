@@ -36,6 +36,7 @@ type outfitter struct {
 	mourned   map[runKey]tree.Exited // ends that are not told before it is known who inherits
 	notifyDir string                 // of the sockets, once there is one
 	scratch   string                 // a folder of this daemon's own, where there is no runtime folder
+	executed  uint64                 // commands that people had executed, for their tags
 	noState   bool                   // it was said that state folders cannot be made
 
 	descriptors *descriptors
@@ -162,6 +163,8 @@ func (o *outfitter) do(job any) {
 		o.runHook(e)
 	case tree.CancelHook:
 		o.cancelHook(e)
+	case beside:
+		o.surround(e)
 	case tree.Started:
 		o.giveBack(runKey{e.Node, e.Run})
 		if n := o.notes[e.Node]; n != nil {
@@ -264,10 +267,7 @@ func (o *outfitter) ask(e tree.Probe) {
 			return
 		}
 		over = out.over
-		p := out.last.Process
-		// A tag of its own: what a probe leaves behind is no part of the run.
-		l.Dir, l.Tag, l.Rights = p.Dir, o.env.tag(p, e.Run)+"/check"+strconv.Itoa(e.Check), p.Rights
-		l.Env = o.env.of(p, out.last, l.Tag, o.stateDir(p))
+		l = o.besideRun(out.last, "check"+strconv.Itoa(e.Check))
 	} else if e.Probe.Exec != nil {
 		l.Tag = o.env.id + "/" + e.Dependency
 		l.Env = append(slices.Clone(o.env.inherited), "GOSUP_RUN="+l.Tag)

@@ -31,12 +31,13 @@ import (
 type plan struct {
 	Argv, Env [][]byte
 	Dir       []byte
+	Terminal  bool
 	Rights    spec.Rights
 	Listens   bool
 }
 
 func newPlan(l *launch, r spec.Rights) plan {
-	p := plan{Dir: []byte(l.Dir), Rights: r, Listens: l.Listens}
+	p := plan{Dir: []byte(l.Dir), Terminal: l.Terminal, Rights: r, Listens: l.Listens}
 	for _, s := range l.Argv {
 		p.Argv = append(p.Argv, []byte(s))
 	}

@@ -153,6 +153,12 @@ func (p *plan) carryOut() error {
 			return fmt.Errorf("set no_new_privileges: it is not set (%w)", errUnproved)
 		}
 	}
+	if p.Terminal {
+		// 0: one that is another session's stays so.
+		if err := unix.IoctlSetInt(0, unix.TIOCSCTTY, 0); err != nil {
+			return fmt.Errorf("take over the terminal: %w", err)
+		}
+	}
 	return nil
 }
 

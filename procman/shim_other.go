@@ -19,7 +19,7 @@ func Shim([]string) int {
 }
 
 func planFile([]byte) (*os.File, error) {
-	return nil, errors.New("limits, umask, nice and capabilities need Linux")
+	return nil, errors.New("limits, umask, nice, capabilities and gosup ctl exec need Linux")
 }
 
 // whoAmI returns as whom the daemon runs.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"gosup/spec"
@@ -59,15 +60,25 @@ func (k *tasks) close(ctx context.Context) {
 type ending struct {
 	exit      tree.Exit
 	why       string // it could not be started: why; "" otherwise
+	code      int    // and what a shell would exit with then
 	timedOut  bool
 	cancelled bool
 	lastLine  string // of its output
 }
 
+// errand says for how long a task may run, and who has a say in that.
+type errand struct {
+	timeout time.Duration   // after which it is killed
+	cancel  <-chan struct{} // closed to end it
+	grace   time.Duration   // how long it has then, after a SIGTERM; 0: none, it is killed
+	signals <-chan int      // what is to be sent to its process group; may be nil
+	forked  func()          // called once its descriptors are its own, or it could not be started; may be nil
+}
+
 // run runs a command to its end, with all that it starts, and returns how that
-// was. After the timeout, or once cancel is closed, everything of it is killed.
-// It does not return before nothing of it is left. l.Files stays the caller's.
-func (k *tasks) run(l launch, timeout time.Duration, cancel <-chan struct{}) ending {
+// was. It does not return before nothing of it is left. l.Files stays the
+// caller's.
+func (k *tasks) run(l launch, r errand) ending {
 	events := make(chan tree.Event, 3) // Started or StartFailed, Exited, Gone: never full
 	k.mu.Lock()
 	if k.closed {
@@ -90,7 +101,7 @@ func (k *tasks) run(l launch, timeout time.Duration, cancel <-chan struct{}) end
 		k.mu.Unlock()
 	}()
 	k.hand.start(l)
-	return k.await(l.Node, events, timeout, cancel)
+	return k.await(l.Node, events, r)
 }
 
 // runQuietly is run for a command whose output matters only for its last line.
@@ -104,7 +115,7 @@ func (k *tasks) runQuietly(l launch, timeout time.Duration, cancel <-chan struct
 		lines <- lastLine(r)
 	}()
 	l.Files = []int{-1, int(w.Fd()), int(w.Fd())}
-	e := k.run(l, timeout, cancel)
+	e := k.run(l, errand{timeout: timeout, cancel: cancel})
 	w.Close()
 	// Nothing of it is left that could write, unless it got away: what is in
 	// the pipe now is all.
@@ -118,28 +129,40 @@ func (k *tasks) runQuietly(l launch, timeout time.Duration, cancel <-chan struct
 const drainTime = 50 * time.Millisecond
 
 // await follows a task to its end.
-func (k *tasks) await(id tree.NodeID, events <-chan tree.Event, timeout time.Duration, cancel <-chan struct{}) (e ending) {
-	timer := time.NewTimer(timeout)
+func (k *tasks) await(id tree.NodeID, events <-chan tree.Event, r errand) (e ending) {
+	timer := time.NewTimer(r.timeout)
 	defer timer.Stop()
-	running, quit := false, k.quit
+	quit := k.quit
 	end := func() {
-		if running {
-			k.kill(id)
-		}
+		k.kill(id) // also one that a shim has not got to run yet
 		timer.Reset(killAgain)
+	}
+	cancel := func() {
+		switch {
+		case r.grace == 0:
+			end()
+		case !e.cancelled:
+			k.signal(id, int(syscall.SIGTERM), spec.KillTree)
+			timer.Reset(r.grace)
+		}
+		e.cancelled = true
+	}
+	forked := func() {
+		if r.forked != nil {
+			r.forked()
+			r.forked = nil
+		}
 	}
 	for {
 		select {
 		case event := <-events:
 			switch event := event.(type) {
 			case tree.StartFailed:
-				e.why = event.Why
+				forked()
+				e.why, e.code = event.Why, event.Code
 				return e
 			case tree.Started:
-				running = true
-				if e.timedOut || e.cancelled {
-					end()
-				}
+				forked()
 			case tree.Exited:
 				e.exit = event.Exit
 				if !event.Left {
@@ -152,20 +175,22 @@ func (k *tasks) await(id tree.NodeID, events <-chan tree.Event, timeout time.Dur
 		case <-timer.C:
 			e.timedOut = e.timedOut || !e.cancelled
 			end()
-		case <-cancel:
-			cancel = nil
-			e.cancelled = true
-			end()
+		case sig := <-r.signals:
+			k.signal(id, sig, spec.KillGroup)
+		case <-r.cancel:
+			r.cancel = nil
+			cancel()
 		case <-quit:
 			quit = nil
-			e.cancelled = true
-			end()
+			cancel()
 		}
 	}
 }
 
-func (k *tasks) kill(id tree.NodeID) {
-	k.hand.signal(tree.Signal{Node: id, Run: 1, Signal: 9, Reach: spec.KillTree})
+func (k *tasks) kill(id tree.NodeID) { k.signal(id, int(syscall.SIGKILL), spec.KillTree) }
+
+func (k *tasks) signal(id tree.NodeID, sig int, reach spec.Kill) {
+	k.hand.signal(tree.Signal{Node: id, Run: 1, Signal: sig, Reach: reach})
 }
 
 // heard takes an event of the hand if it belongs to a task.

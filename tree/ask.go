@@ -1,6 +1,8 @@
 package tree
 
 import (
+	"strings"
+
 	"gosup/policy"
 	"gosup/spec"
 )
@@ -46,6 +48,8 @@ func (t *Tree) askedOf(n *node, e Asked) Result {
 	case e.Verb == AskReload:
 		r.Err = t.askedToReload(n)
 		r.Changed = r.Err == ""
+	case e.Verb == AskExec:
+		r.Changed = true
 	case e.Verb >= AskFreeze && e.Verb <= AskFailHealth:
 		r.Err = t.askedToFeign(n, e)
 		r.Changed = r.Err == ""
@@ -71,9 +75,20 @@ func (t *Tree) askedOf(n *node, e Asked) Result {
 	}
 	r.Order = n.orders
 	if r.Err == "" {
-		t.note(Note{Type: NoteRequest, Process: n.name, Cause: cause, By: e.By, Detail: e.Verb.String()})
+		t.note(Note{Type: NoteRequest, Process: n.name, Cause: cause, By: e.By, Detail: e.detail()})
 	}
 	return r
+}
+
+// maxDetail bounds what the history keeps of a command, in characters.
+const maxDetail = 500
+
+// detail says what was asked for.
+func (e *Asked) detail() string {
+	if e.Verb == AskExec {
+		return spec.Line(e.Verb.String()+" "+strings.Join(e.Argv, " "), maxDetail)
+	}
+	return e.Verb.String()
 }
 
 // askedToReload makes a process reload itself, and says why it cannot.

@@ -104,6 +104,7 @@ type Asked struct {
 	Verb   Verb
 	Names  []string      // as spec.Select takes them
 	Signal int           // for AskSignal
+	Argv   []string      // for AskExec
 	For    time.Duration // of what undoes itself: a stop, a freeze, bad health, a trip; 0 for no end
 	By     string        // who, "uid 0" or "SIGHUP"
 	Why    string        // the person's own words; may be empty
@@ -122,12 +123,13 @@ const (
 	AskFreeze // all of it stands still
 	AskThaw
 	AskFailHealth // its checks fail, whatever they say
+	AskExec       // a command beside it; the shell does that, and this is for the history
 	AskTrip       // a breaker, to open
 	AskReset      // a breaker, to close
 	AskGuard      // whether a command may pass a breaker
 )
 
-var verbNames = [...]string{"start", "stop", "restart", "signal", "reload", "freeze", "thaw", "fail-health", "trip", "reset", "guard"}
+var verbNames = [...]string{"start", "stop", "restart", "signal", "reload", "freeze", "thaw", "fail-health", "exec", "trip", "reset", "guard"}
 
 // String returns the verb as gosup ctl spells it.
 func (v Verb) String() string { return verbNames[v] }
