@@ -32,6 +32,7 @@ type cgroups struct {
 	runs  map[string]*child // by the name of the cgroup below root
 	stale []string          // cgroups of runs that are over, not yet looked at
 	spare []string          // empty ones for the next runs
+	next  openCgroup        // none of those: the first that is taken
 	spent map[string]bool   // those to remove: after a kill, a child that is put there dies at birth
 }
 
@@ -124,6 +125,9 @@ func (g *cgroups) open(opt handOptions) {
 }
 
 func (g *cgroups) close() {
+	if g.next.name != "" {
+		unix.Close(g.next.fd)
+	}
 	if g.root != "" {
 		clearCgroups(g.root)
 		_ = unix.Rmdir(g.root) // not if processes live on
@@ -137,19 +141,38 @@ func (g *cgroups) add() (string, int) {
 	if g.root == "" || g.off {
 		return "", -1
 	}
+	c := g.next
+	g.next = openCgroup{}
+	if c.name == "" {
+		c = g.ready()
+	}
+	if c.name == "" {
+		return "", -1
+	}
+	return c.name, c.fd
+}
+
+// openCgroup is a cgroup with a descriptor of it. The zero value is none.
+type openCgroup struct {
+	name string
+	fd   int
+}
+
+// ready returns an empty cgroup, one that there is or a new one.
+func (g *cgroups) ready() openCgroup {
 	name := ""
 	if n := len(g.spare); n > 0 {
 		name, g.spare = g.spare[n-1], g.spare[:n-1]
 	} else if name = g.fresh(); name == "" {
-		return "", -1
+		return openCgroup{}
 	}
 	dir := g.root + "/" + name
 	fd, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		_ = unix.Rmdir(dir)
-		return "", -1 // no descriptor: this run does without
+		return openCgroup{} // no descriptor: this run does without
 	}
-	return name, fd
+	return openCgroup{name, fd}
 }
 
 // fresh makes a cgroup and returns its name; "" if that is not possible.
@@ -189,10 +212,8 @@ func (g *cgroups) tidy() {
 		}
 		return true
 	})
-	if len(g.spare) == 0 {
-		if name := g.fresh(); name != "" {
-			g.spare = append(g.spare, name)
-		}
+	if g.next.name == "" {
+		g.next = g.ready()
 	}
 }
 

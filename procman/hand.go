@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/signal"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -24,12 +23,12 @@ import (
 //
 // It decides nothing, retries nothing and has no timer. What it is told comes
 // through start and signal, what happened goes out through emit, and between
-// the two it waits for a message or a SIGCHLD: while nothing happens, nothing
-// wakes it.
+// the two it waits for a message or the end of a child: while nothing happens,
+// nothing wakes it.
 //
 //	start, signal ──▶ mailbox ──▶ ┌──────┐ ──▶ emit(Started | StartFailed)
 //	                              │ hand │
-//	           SIGCHLD ─────────▶ └──────┘ ──▶ emit(Exited), emit(Gone)
+//	            waiter ─────────▶ └──────┘ ──▶ emit(Exited), emit(Gone)
 //
 // For each start it emits exactly one Started or StartFailed; after a Started
 // exactly one Exited; and after an Exited with Left exactly one Gone.
@@ -43,6 +42,7 @@ type hand struct {
 
 	mail    mailbox
 	chld    chan os.Signal
+	waiter  waiter
 	quit    chan struct{}
 	done    chan struct{}
 	strays  atomic.Uint64
@@ -161,9 +161,7 @@ func newHand(emit func(tree.Event), now func() tree.Time, opt handOptions) *hand
 	h.kin.open(opt, &h.reserve, h.leaders)
 	h.ooms.open(opt.proc)
 	h.mounts.open(opt.proc)
-	// Before the first fork: were SIGCHLD ignored, as it may be inherited, the
-	// kernel would throw the exit statuses away.
-	signal.Notify(h.chld, syscall.SIGCHLD)
+	h.waiter.open(h.chld, h.quit) // before the first fork
 	go h.work()
 	return h
 }
@@ -198,6 +196,8 @@ func (h *hand) work() {
 			select {
 			case <-h.quit:
 			case <-h.mail.wake:
+			case <-h.waiter.ended:
+				h.dead = true
 			case <-h.chld:
 				h.dead = true
 			}
@@ -242,6 +242,8 @@ func (h *hand) turn() {
 		h.read(m)
 	}
 	select {
+	case <-h.waiter.ended:
+		h.dead = true
 	case <-h.chld:
 		h.dead = true
 	default:
@@ -288,7 +290,7 @@ func (h *hand) end() {
 	if h.forker != nil {
 		h.forker.close()
 	}
-	signal.Stop(h.chld)
+	h.waiter.close(h.chld)
 	h.kin.close()
 	h.ooms.close()
 	h.mounts.close()

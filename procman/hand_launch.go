@@ -67,6 +67,7 @@ func (h *hand) born(o *startOrder, c *child) {
 	c.held = o.signals
 	h.runs[c.runKey] = c
 	h.leaders[c.pid] = c
+	h.waiter.fork()
 	h.kin.born(c)
 }
 

@@ -4,6 +4,8 @@ package procman
 
 import (
 	"errors"
+	"os"
+	"os/signal"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -25,6 +27,14 @@ func markCloexec() error         { return nil }
 func takeTerminal(int)           {}
 func dupTerminal(int) int        { return -1 }
 func access(path string) error   { return unix.Access(path, unix.X_OK) }
+
+// waiter leaves it to SIGCHLD to tell that a child has ended.
+type waiter struct{ ended chan struct{} }
+
+func (*waiter) open(chld chan<- os.Signal, _ <-chan struct{}) { signal.Notify(chld, syscall.SIGCHLD) }
+func (*waiter) close(chld chan<- os.Signal)                   { signal.Stop(chld) }
+func (*waiter) next()                                         {}
+func (*waiter) fork()                                         {}
 
 // maxRSSBytes returns the largest resident set; darwin counts in bytes.
 func maxRSSBytes(u *syscall.Rusage) int64 { return u.Maxrss }

@@ -21,19 +21,10 @@ const (
 // reap collects the children that have ended, finds out what is left of their
 // runs, and tells. It does one batch; if there may be more, h.dead says so.
 func (h *hand) reap() {
-	ended := h.collect(h.late)
-	h.late = nil
-	if len(ended) == 0 && len(h.fading) == 0 {
-		return
+	ended := h.survey()
+	if !h.dead {
+		h.waiter.next()
 	}
-	// An orphan that is seen to be ending has handed its own children to this
-	// process, maybe after the list was read: look again once it is reaped.
-	settled := h.kin.adopt()
-	for try := 1; !settled && try < surveyTries; try++ {
-		ended = h.collect(ended)
-		settled = h.kin.adopt()
-	}
-	h.dead = h.dead || !settled
 	for _, c := range ended {
 		if c.preparing {
 			continue // the shim's report is on its way
@@ -60,6 +51,24 @@ func (h *hand) reap() {
 		h.forget(c)
 		return true
 	})
+}
+
+// survey collects those that have ended, and the orphans that they have left.
+func (h *hand) survey() (ended []*child) {
+	ended = h.collect(h.late)
+	h.late = nil
+	if len(ended) == 0 && len(h.fading) == 0 {
+		return nil
+	}
+	// An orphan that is seen to be ending has handed its own children to this
+	// process, maybe after the list was read: look again once it is reaped.
+	settled := h.kin.adopt()
+	for try := 1; !settled && try < surveyTries; try++ {
+		ended = h.collect(ended)
+		settled = h.kin.adopt()
+	}
+	h.dead = h.dead || !settled
+	return ended
 }
 
 // collect reaps up to a batch of children and adds the runs whose first

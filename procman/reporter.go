@@ -3,6 +3,7 @@ package procman
 import (
 	"context"
 	"log/slog"
+	"runtime"
 
 	"gosup/tree"
 )
@@ -34,6 +35,8 @@ func (r *reporter) work() {
 	var seen uint64
 	for {
 		err := r.m.EventsChanged(context.Background(), seen)
+		// What has been decided is to be done first, then told.
+		runtime.Gosched()
 		notes, gap := r.m.Events(seen)
 		if gap && seen > 0 {
 			r.m.log.Warn("log fell behind", slog.Uint64("lost", notes[0].Seq-seen-1))

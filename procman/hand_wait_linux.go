@@ -1,0 +1,86 @@
+package procman
+
+import (
+	"os"
+	"os/signal"
+	"runtime"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// waiter tells the hand that a child has ended. It has a goroutine that blocks
+// in waitid(2), which the kernel wakes with nobody in between: SIGCHLD would
+// first wake the main thread for Go's handler, then the thread that receives
+// signals, and took 0.06 ms longer.
+//
+// It only looks. A child stays a zombie until the hand reaps it, and until
+// then waitid(2) would not wait again.
+type waiter struct {
+	ended  chan struct{} // a child has ended
+	reaped chan struct{} // the hand has reaped all that had
+	born   chan struct{} // there is a child
+	quit   <-chan struct{}
+}
+
+// open begins to wait, until quit is closed and after that one child has ended.
+func (w *waiter) open(chld chan<- os.Signal, quit <-chan struct{}) {
+	w.ended = make(chan struct{}, 1)
+	w.reaped, w.born = make(chan struct{}, 1), make(chan struct{}, 1)
+	w.quit = quit
+	// Were SIGCHLD ignored, as it may be inherited, the kernel would throw the
+	// exit statuses away; at its default it wakes nobody.
+	restoreDefault(int(syscall.SIGCHLD))
+	if os.Getpid() == 1 {
+		// The orphans of who has entered the pid namespace from outside come
+		// also when there is no child to wait for.
+		signal.Notify(chld, syscall.SIGCHLD)
+	}
+	go w.work()
+}
+
+func (w *waiter) close(chld chan<- os.Signal) { signal.Stop(chld) }
+
+// next lets it wait for the next end, once all that it told of are reaped.
+func (w *waiter) next() { ring(w.reaped) }
+
+// fork tells it that there is a child again.
+func (w *waiter) fork() { ring(w.born) }
+
+// ring fills a channel that is buffered by one.
+func ring(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+func (w *waiter) work() {
+	for {
+		next := w.reaped
+		if awaitEnd() {
+			ring(w.ended)
+		} else {
+			next = w.born
+		}
+		select {
+		case <-next:
+		case <-w.quit:
+			return
+		}
+		// Who has woken this goroutine may have woken others that a restart
+		// waits for: they first, for what follows keeps its share of the
+		// scheduler until that notices.
+		runtime.Gosched()
+	}
+}
+
+// awaitEnd waits until a child has ended; false if there is no child.
+func awaitEnd() bool {
+	for {
+		err := unix.Waitid(unix.P_ALL, 0, nil, unix.WEXITED|unix.WNOWAIT, nil)
+		if err != unix.EINTR {
+			return err == nil
+		}
+	}
+}
