@@ -1,10 +1,12 @@
 package procman
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -52,7 +54,7 @@ type hand struct {
 	reserve reserve
 
 	// What follows belongs to the hand's goroutine.
-	queue   []*startOrder          // not yet forked, oldest first
+	queue   []*startOrder          // not yet forked, in the order in which they will be
 	held    map[runKey]*startOrder // the same, by run
 	runs    map[runKey]*child      // forked and not yet gone
 	leaders map[int]*child         // by the pid of a first process not yet reaped
@@ -85,10 +87,12 @@ type handOptions struct {
 type launch struct {
 	Node tree.NodeID
 	Run  uint64
-	Tag  string   // the value of GOSUP_RUN, which tells descendants from strangers
-	Argv []string // Argv[0] is looked up in the PATH of Env unless it has a slash
-	Dir  string   // absolute; relative names of programs are relative to it
-	Env  []string // complete, with GOSUP_RUN; the later entry of a name wins
+	// Restarts is how often it was restarted lately.
+	Restarts int
+	Tag      string   // the value of GOSUP_RUN, which tells descendants from strangers
+	Argv     []string // Argv[0] is looked up in the PATH of Env unless it has a slash
+	Dir      string   // absolute; relative names of programs are relative to it
+	Env      []string // complete, with GOSUP_RUN; the later entry of a name wins
 
 	// Files are the descriptors of this process that become 0, 1, 2, … in the
 	// child; -1 stands for /dev/null, closedFile for none at all. They stay open
@@ -255,7 +259,7 @@ func (h *hand) turn() {
 	h.again = h.again || h.dead || len(h.queue) > 0
 }
 
-// forkNext does the oldest start.
+// forkNext does the first start of the queue.
 func (h *hand) forkNext() {
 	o := h.queue[0]
 	h.queue[0] = nil // what it holds is no longer needed once it is forked
@@ -263,6 +267,17 @@ func (h *hand) forkNext() {
 	delete(h.held, o.key())
 	h.fork(o)
 	h.again = true
+}
+
+// enqueue lets those go first that have been restarted less often: what ends
+// again and again is not to hold up others. Where a hundred do so at once, the
+// restart of a sound process would wait for a hundred forks.
+func (h *hand) enqueue(o *startOrder) {
+	at, _ := slices.BinarySearchFunc(h.queue, o.Restarts+1, func(queued *startOrder, n int) int {
+		return cmp.Compare(queued.Restarts, n)
+	})
+	h.queue = slices.Insert(h.queue, at, o)
+	h.held[o.key()] = o
 }
 
 func (h *hand) read(m message) {
@@ -275,8 +290,7 @@ func (h *hand) read(m message) {
 		return
 	}
 	if m.start != nil {
-		h.queue = append(h.queue, m.start)
-		h.held[m.start.key()] = m.start
+		h.enqueue(m.start)
 		return
 	}
 	if o := h.held[runKey{m.signal.Node, m.signal.Run}]; o != nil {

@@ -5,6 +5,7 @@ package procman
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -97,5 +98,25 @@ func TestHandSaysWhyNothingRuns(t *testing.T) {
 				t.Errorf("got %q (busy %v), want %q", e.Why, e.Busy, tt.want)
 			}
 		})
+	}
+}
+
+// TestForksWhoIsRestartedLessFirst: what ends again and again does not hold up
+// others, and each has its turn.
+func TestForksWhoIsRestartedLessFirst(t *testing.T) {
+	t.Parallel()
+	h := hand{held: map[runKey]*startOrder{}}
+	for node, restarts := range []int{7, 0, 7, 3, 0, 100, 3} {
+		h.read(message{start: &startOrder{launch: launch{Node: tree.NodeID(node), Run: 1, Restarts: restarts}}})
+	}
+	var got []tree.NodeID
+	for _, o := range h.queue {
+		got = append(got, o.Node)
+	}
+	if want := []tree.NodeID{1, 4, 3, 6, 0, 2, 5}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	if len(h.held) != 7 {
+		t.Errorf("%d are held, want 7", len(h.held))
 	}
 }

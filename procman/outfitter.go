@@ -201,7 +201,7 @@ func (o *outfitter) equip(e tree.Start) {
 func (o *outfitter) launch(e tree.Start) (launch, error) {
 	p := e.Process
 	l := launch{
-		Node: e.Node, Run: e.Run, Argv: p.Argv, Dir: p.Dir,
+		Node: e.Node, Run: e.Run, Argv: p.Argv, Dir: p.Dir, Restarts: e.Restarts,
 		Foreground: o.m.opt.Single, Reach: p.Stop.Kill, Rights: p.Rights, Cgroup: p.Cgroup,
 	}
 	l.Tag = o.env.tag(p, e.Run)
