@@ -11,9 +11,10 @@ import (
 
 func newCheckCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "check [FILE]",
-		Short: "Say everything that is wrong with a configuration file, or unwise in it",
-		Args:  cobra.MaximumNArgs(1),
+		Use:               "check [FILE]",
+		Short:             "Say everything that is wrong with a configuration file, or unwise in it",
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: inTurn(configFiles),
 	}
 	set := newSettings(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -45,9 +46,10 @@ func newCheckCommand() *cobra.Command {
 
 func newSchemaCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "schema",
-		Short: "Print the JSON Schema (2020-12) of the configuration file",
-		Args:  cobra.NoArgs,
+		Use:               "schema",
+		Short:             "Print the JSON Schema (2020-12) of the configuration file",
+		Args:              cobra.NoArgs,
+		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			schema, err := config.JSONSchema()
 			if err != nil {

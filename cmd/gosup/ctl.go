@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -160,23 +159,4 @@ func coded(err error) error {
 		code = exitUnreachable
 	}
 	return &exitError{code: code, err: err}
-}
-
-// completeNames offers the names that the daemon knows.
-func (c *ctl) completeNames(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
-	client, err := c.client()
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	nodes, err := client.Tree(cmd.Context())
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	var names []string
-	for _, n := range nodes {
-		if strings.HasPrefix(n.Name, toComplete) {
-			names = append(names, cobra.CompletionWithDesc(n.Name, n.State))
-		}
-	}
-	return names, cobra.ShellCompDirectiveNoFileComp
 }

@@ -86,7 +86,7 @@ restart policy says.`,
 		Args: cobra.MinimumNArgs(2),
 		ValidArgsFunction: func(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
 			if len(args) == 0 {
-				return []string{"HUP", "INT", "QUIT", "TERM", "KILL", "USR1", "USR2", "STOP", "CONT"}, cobra.ShellCompDirectiveNoFileComp
+				return signalNames(), noFiles
 			}
 			return c.completeNames(cmd, args, toComplete)
 		},

@@ -30,7 +30,7 @@ func newBreakerCommand(c *ctl) *cobra.Command {
 --trip opens one, as its failures would: processes that require it are not
 started. --reset closes one.`,
 		Args:              cobra.MaximumNArgs(1),
-		ValidArgsFunction: c.completeDependencies,
+		ValidArgsFunction: inTurn(c.completeDependencies),
 	}
 	var trip, reset bool
 	var reason string
@@ -115,23 +115,6 @@ func breakerStyle(state string) style {
 	}
 }
 
-// completeDependencies offers the names of dependencies.
-func (c *ctl) completeDependencies(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	client, err := c.client()
-	if err != nil || len(args) > 0 {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	list, err := client.Breakers(cmd.Context())
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	var names []string
-	for _, b := range list {
-		names = append(names, cobra.CompletionWithDesc(b.Name, b.State))
-	}
-	return names, cobra.ShellCompDirectiveNoFileComp
-}
-
 func newGuardCommand(c *ctl) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "guard NAME -- COMMAND [ARGS...]",
@@ -143,7 +126,7 @@ the exit code is the command's (128+N after signal N), and its success or
 failure counts for the breaker. Where gosup cannot be reached the command is not
 run, and the exit code is 7.`,
 		Args:              cobra.MinimumNArgs(2),
-		ValidArgsFunction: c.completeDependencies,
+		ValidArgsFunction: thenCommand(c.completeDependencies),
 	}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if cmd.ArgsLenAtDash() != 1 {

@@ -60,13 +60,8 @@ kill sends a signal (--signal, KILL by default), stop stops, freeze makes it
 stand still, fail-health makes its checks fail, open-breaker opens the circuit
 breaker of the dependency NAME. With --for the fault undoes itself after that
 time; with --every it comes again, --count times or until interrupted.`,
-		Args: cobra.ExactArgs(2),
-		ValidArgsFunction: func(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
-			if len(args) == 1 {
-				return faults(), cobra.ShellCompDirectiveNoFileComp
-			}
-			return c.completeNames(cmd, args, toComplete)
-		},
+		Args:              cobra.ExactArgs(2),
+		ValidArgsFunction: inTurn(c.completeSubjects, oneOf(faults()...)),
 	}
 	f := chaos{}
 	flags := cmd.Flags()
@@ -74,6 +69,7 @@ time; with --every it comes again, --count times or until interrupted.`,
 	flags.DurationVar(&f.every, "every", 0, "break it again each time this has passed")
 	flags.IntVar(&f.count, "count", 0, "how often; 0: once, or without end with --every")
 	flags.DurationVar(&f.length, "for", 0, "how long each fault lasts; 0: until somebody mends it")
+	completeFlag(cmd, "signal", oneOf(signalNames()...))
 	flags.StringVarP(&f.reason, "reason", "m", "chaos", "why, in your words: events and reasons show it")
 	cmd.RunE = c.run(func(ctx context.Context, client *control.Client, args []string) error {
 		f.fault = args[1]

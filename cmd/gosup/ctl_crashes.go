@@ -20,13 +20,8 @@ func newCrashesCommand(c *ctl) *cobra.Command {
 		Long: `Show the last 10 unplanned ends of processes, or the last N: how each ended and
 what it led to, how long it had run, its memory and CPU time, its last health
 results, and the last 8 KiB that it wrote.`,
-		Args: cobra.RangeArgs(1, 2),
-		ValidArgsFunction: func(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
-			if len(args) > 0 {
-				return nil, cobra.ShellCompDirectiveNoFileComp
-			}
-			return c.completeNames(cmd, args, toComplete)
-		},
+		Args:              cobra.RangeArgs(1, 2),
+		ValidArgsFunction: inTurn(c.completeNames),
 	}
 	out := addFormat(cmd)
 	cmd.RunE = c.run(func(ctx context.Context, client *control.Client, args []string) error {

@@ -30,8 +30,7 @@ func newShutdownCommand(c *ctl) *cobra.Command {
 	cmd.Flags().StringVar(&req.Urgency, "urgency", "orderly", "orderly, quick or at_once")
 	cmd.Flags().BoolVar(&noWait, "no-wait", false, "return as soon as it is on its way")
 	cmd.Flags().DurationVar(&timeout, "timeout", 5*time.Minute, "how long to wait; it goes on after that")
-	// It can only fail for a flag that is not there.
-	_ = cmd.RegisterFlagCompletionFunc("urgency", cobra.FixedCompletions([]string{"orderly", "quick", "at_once"}, cobra.ShellCompDirectiveNoFileComp))
+	completeFlag(cmd, "urgency", oneOf("orderly", "quick", "at_once"))
 	cmd.RunE = c.run(func(ctx context.Context, client *control.Client, _ []string) error {
 		if noWait {
 			return client.Shutdown(ctx, req)

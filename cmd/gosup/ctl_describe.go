@@ -20,7 +20,7 @@ func newDescribeCommand(c *ctl) *cobra.Command {
 latest events, and its definition with all defaults. Values of environment
 variables are never shown.`,
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: c.completeNames,
+		ValidArgsFunction: inTurn(c.completeNames),
 	}
 	out := addFormat(cmd)
 	cmd.RunE = c.run(func(ctx context.Context, client *control.Client, names []string) error {

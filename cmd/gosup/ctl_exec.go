@@ -36,13 +36,8 @@ be run.
 
 It is no part of the process: no restart, stop or reload reaches it. It ends with
 this command, and what it leaves behind is killed. Events show who ran what.`,
-		Args: cobra.MinimumNArgs(2),
-		ValidArgsFunction: func(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
-			if len(args) > 0 {
-				return nil, cobra.ShellCompDirectiveDefault
-			}
-			return c.completeNames(cmd, args, toComplete)
-		},
+		Args:              cobra.MinimumNArgs(2),
+		ValidArgsFunction: thenCommand(c.completeNames),
 	}
 	var f execFlags
 	addReason(cmd, &f.reason)

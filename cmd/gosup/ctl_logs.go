@@ -38,9 +38,8 @@ are made visible. -o json prints one object a line.`,
 	flags.StringVar(&req.Grep, "grep", "", "only lines that match this regular expression")
 	flags.BoolVar(&req.Prefix, "prefix", false, "put the name before each line even of a single process")
 	flags.StringVarP(&output, "output", "o", "text", "how to print: text, json")
-	// They can only fail for a flag that is not there.
-	_ = cmd.RegisterFlagCompletionFunc("stream", cobra.FixedCompletions([]string{"stdout", "stderr"}, cobra.ShellCompDirectiveNoFileComp))
-	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
+	completeFlag(cmd, "stream", oneOf("stdout", "stderr"))
+	completeFlag(cmd, "output", oneOf("text", "json"))
 	cmd.RunE = c.run(func(ctx context.Context, client *control.Client, names []string) error {
 		if output != "text" && output != "json" {
 			return usageErrorf("logs: no output %q (use text or json)", output)

@@ -45,8 +45,7 @@ func (f *format) Type() string { return "format" }
 func addFormat(cmd *cobra.Command) *format {
 	f := formatTable
 	cmd.Flags().VarP(&f, "output", "o", "how to print: "+strings.Join(formats(), ", "))
-	// It can only fail for a flag that is not there.
-	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats(), cobra.ShellCompDirectiveNoFileComp))
+	completeFlag(cmd, "output", oneOf(formats()...))
 	return &f
 }
 

@@ -48,7 +48,8 @@ func newPlanCommand(c *ctl) *cobra.Command {
 		Short: "Say what a reload would do, and do nothing",
 		Long: `Say what a reload of the daemon's configuration file would do, or what a reload
 from FILE would, key by key, with the effect of each.`,
-		Args: cobra.MaximumNArgs(1),
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: inTurn(configFiles),
 	}
 	detailed := cmd.Flags().Bool("detailed-exitcode", false, "exit with 2 if there are changes")
 	out := addFormat(cmd)

@@ -20,7 +20,7 @@ it than now, or gosup is started anew.
 A process that has had no instances ends and gives way to NAME@1. Of several,
 NAME@1 keeps its name also where it is left alone.`,
 		Args:              cobra.ExactArgs(2),
-		ValidArgsFunction: c.completeNames,
+		ValidArgsFunction: inTurn(c.completeNames),
 	}
 	var reason string
 	addReason(cmd, &reason)

@@ -28,8 +28,7 @@ The exit code is 3 if that does not come within --timeout.`,
 	var timeout time.Duration
 	cmd.Flags().StringVar(&state, "for", "running", "the state")
 	cmd.Flags().DurationVar(&timeout, "timeout", 2*time.Minute, "how long to wait")
-	// It can only fail for a flag that is not there.
-	_ = cmd.RegisterFlagCompletionFunc("for", cobra.FixedCompletions(control.WaitStates(), cobra.ShellCompDirectiveNoFileComp))
+	completeFlag(cmd, "for", oneOf(control.WaitStates()...))
 	out := addFormat(cmd)
 	cmd.RunE = c.run(func(ctx context.Context, client *control.Client, names []string) error {
 		if !slices.Contains(control.WaitStates(), state) {

@@ -21,7 +21,7 @@ func newWhyCommand(c *ctl) *cobra.Command {
 last exit and output, its restart budget, what happens next and when, and what
 a person can do about it. NAME may be a group or a dependency as well.`,
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: c.completeNames,
+		ValidArgsFunction: inTurn(c.completeSubjects),
 	}
 	out := addFormat(cmd)
 	cmd.RunE = c.run(func(ctx context.Context, client *control.Client, names []string) error {

@@ -59,7 +59,8 @@ stdout what it was told to do and what it does. On TERM and INT it finishes the
 requests that it has begun, says farewell and exits with code 0.`,
 		Example: `  gosup demo --log-rate 5 --crash-after 3s --exit-code 7
   gosup demo --http 127.0.0.1:8080 --degraded-after 10s --unhealthy-after 20s`,
-		Args: cobra.NoArgs,
+		Args:              cobra.NoArgs,
+		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			flags := cmd.Flags()
 			// An exit code alone is the code of a demo that ends at once.

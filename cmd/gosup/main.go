@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -25,7 +26,11 @@ func main() {
 	}
 	// Sampling the heap costs more than a megabyte: servePprof turns it on.
 	runtime.MemProfileRate = 0
-	os.Exit(execute(newRoot(), os.Stderr))
+	root := newRoot()
+	if len(os.Args) > 1 && strings.HasPrefix(os.Args[1], cobra.ShellCompRequestCmd) {
+		completeValues(root)
+	}
+	os.Exit(execute(root, os.Stderr))
 }
 
 // The exit codes of every command. Scripts rely on them.

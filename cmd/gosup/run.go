@@ -39,6 +39,7 @@ with no patience. HUP reloads the file. USR1 opens the log files again.`,
 	set := newSettings(flags)
 	for _, f := range commandFlags {
 		flags.String(f.name, "", f.usage)
+		completeFlag(cmd, f.name, oneOf(f.values...))
 	}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if pprofSocket != "" {
@@ -72,15 +73,18 @@ with no patience. HUP reloads the file. USR1 opens the log files again.`,
 }
 
 // commandFlags are the flags of `run -- CMD` and the keys that they set.
-var commandFlags = []struct{ name, path, usage string }{
-	{"restart", "restart.policy", "with a command: always, on_failure or never. Default: never"},
-	{"strategy", "restart.strategy", "with a command: immediate, delayed or exponential_backoff"},
-	{"max-restarts", "restart.max_restarts", "with a command: restarts before gosup gives up, or unlimited"},
-	{"within", "restart.within", "with a command: the good running time after which a restart is forgotten"},
-	{"health-http", "health.http.url", "with a command: the URL that says how it is, such as http://127.0.0.1:8080/healthz"},
-	{"health-tcp", "health.tcp.address", "with a command: the address on which it takes connections, such as 127.0.0.1:5432"},
-	{"health-exec", "health.exec.command", "with a command: a command that exits with 0 if it is healthy"},
-	{"health-interval", "health.interval", "with a command: the time from one health check to the next. Default: 10s"},
+var commandFlags = []struct {
+	name, path, usage string
+	values            []string // nil: too many to list
+}{
+	{"restart", "restart.policy", "with a command: always, on_failure or never. Default: never", []string{"always", "on_failure", "never"}},
+	{"strategy", "restart.strategy", "with a command: immediate, delayed or exponential_backoff", []string{"immediate", "delayed", "exponential_backoff"}},
+	{"max-restarts", "restart.max_restarts", "with a command: restarts before gosup gives up, or unlimited", nil},
+	{"within", "restart.within", "with a command: the good running time after which a restart is forgotten", nil},
+	{"health-http", "health.http.url", "with a command: the URL that says how it is, such as http://127.0.0.1:8080/healthz", nil},
+	{"health-tcp", "health.tcp.address", "with a command: the address on which it takes connections, such as 127.0.0.1:5432", nil},
+	{"health-exec", "health.exec.command", "with a command: a command that exits with 0 if it is healthy", nil},
+	{"health-interval", "health.interval", "with a command: the time from one health check to the next. Default: 10s", nil},
 }
 
 // checkHealthFlags refuses more than one health check, and none with an

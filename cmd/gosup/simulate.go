@@ -28,7 +28,8 @@ func newSimulateCommand() *cobra.Command {
 a while after each of its starts: when it is restarted and with which delay, who
 else is restarted with it, and when its budget is spent, or that it never is.
 It runs the code that decides in the daemon, on a clock that jumps ahead.`,
-		Args: cobra.MaximumNArgs(1),
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: inTurn(configFiles),
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&process, "process", "", "only the processes of this `NAME`: a process, group, glob or base name")
@@ -36,6 +37,14 @@ It runs the code that decides in the daemon, on a clock that jumps ahead.`,
 	flags.DurationVar(&crash.For, "for", crash.For, "how long to look")
 	flags.StringVarP(&output, "output", "o", "text", "text or json")
 	set := newSettings(flags)
+	completeFlag(cmd, "output", oneOf("text", "json"))
+	completeFlag(cmd, "process", func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		s, err := loadNamed(io.Discard, args, set)
+		if err != nil {
+			return nil, noFiles
+		}
+		return sim.Processes(s), noFiles
+	})
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if crash.After < 0 || crash.For <= 0 {
 			return usageErrorf("--crash-after must not be negative, --for must be more than 0")

@@ -26,9 +26,10 @@ func version() string {
 func newVersionCommand() *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
-		Use:   "version",
-		Short: "Print the version of this program",
-		Args:  cobra.NoArgs,
+		Use:               "version",
+		Short:             "Print the version of this program",
+		Args:              cobra.NoArgs,
+		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			switch output {
 			case "":
@@ -44,5 +45,6 @@ func newVersionCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", "", "json")
+	completeFlag(cmd, "output", oneOf("json"))
 	return cmd
 }
