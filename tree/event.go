@@ -206,6 +206,9 @@ var endingNames = [...]string{"exited", "signalled", "unhealthy", "stopped", "st
 // String returns the word that hooks and the API use.
 func (e Ending) String() string { return endingNames[e] }
 
+// Endings returns the words of all kinds of end, in the order of the constants.
+func Endings() []string { return endingNames[:] }
+
 // Effect is something that the shell is to do.
 type Effect interface{ effect() }
 

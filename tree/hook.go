@@ -68,7 +68,7 @@ func (t *Tree) hookDone(n *node, e HookDone) {
 		switch {
 		case t.doomed(n):
 			n.body = absent
-			n.lastExit = &Exit{Code: -1, At: t.now, Cause: NotStarted}
+			n.tally(&Exit{Code: -1, At: t.now, Cause: NotStarted})
 			t.conclude(n)
 		case forgiven:
 			t.spawn(n)

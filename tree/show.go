@@ -147,7 +147,7 @@ func (t *Tree) viewOf(n *node) *Node {
 	v := &Node{
 		ID: n.id, Name: n.name, Group: t.nodes[n.parent].name, IsGroup: n.isGroup(),
 		State: n.shown, Cause: t.why(n), PID: n.pid, Run: n.run, Ready: n.ready, StartedAt: n.startedAt,
-		LastExit: n.lastExit, TotalRestarts: n.total, Failures: n.failures, Orders: n.orders,
+		LastExit: n.lastExit, TotalRestarts: n.total, Failures: n.failures, Ends: n.ends, Orders: n.orders,
 	}
 	v.Reason = v.Cause.String()
 	payer := t.paying(n)

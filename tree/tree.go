@@ -134,6 +134,7 @@ type node struct {
 	budget   policy.Budget
 	total    uint64
 	failures uint64
+	ends     Ends
 	orders   uint64
 
 	// The run.
@@ -373,7 +374,7 @@ func (t *Tree) startFailed(n *node, e StartFailed) {
 		}
 	}
 	n.busySince = 0
-	n.lastExit = &Exit{Code: -1, At: t.now, Cause: NotStarted}
+	n.tally(&Exit{Code: -1, At: t.now, Cause: NotStarted})
 	if !doomed {
 		n.failures++
 		cause := &Cause{Kind: CauseStart, Text: e.Why}
@@ -397,7 +398,7 @@ func (t *Tree) ended(n *node, e Exited) {
 	if n.ailing != 0 {
 		exit.Cause = n.ailing
 	}
-	n.lastExit = &exit
+	n.tally(&exit)
 	n.ready, n.startedAt, n.touched = false, 0, true
 	n.planned = n.parting()
 	pid := n.pid
@@ -424,6 +425,15 @@ func (t *Tree) ended(n *node, e Exited) {
 	}
 	t.conclude(n)
 	t.noteExit(n, pid)
+}
+
+// tally takes note of how a run has ended, or has not begun.
+func (n *node) tally(exit *Exit) {
+	n.lastExit = exit
+	n.ends.By[exit.Cause]++
+	if exit.OOM {
+		n.ends.OOM++
+	}
 }
 
 // crashed hands the end of a run to the flight recorder.

@@ -76,11 +76,18 @@ type Node struct {
 
 	TotalRestarts uint64 // automatic ones
 	Failures      uint64 // unplanned ends, failed starts included
+	Ends          Ends   // all of them, ordered ones too
 	Orders        uint64 // wishes of people; a waiter whose number is passed was overtaken
 
 	Budget    policy.Budget // read it by Restarts
 	Limit     policy.Limit
 	HasBudget bool // false: a group without one, or a member of a group that has the only one
+}
+
+// Ends counts how the runs of a process have ended.
+type Ends struct {
+	By  [NotStarted + 1]uint64 // by the kind of end
+	OOM uint64                 // of these, by the kernel for want of memory
 }
 
 // Checkup is what one check of a process says.
