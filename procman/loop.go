@@ -24,7 +24,7 @@ type crew interface {
 // wish is an event on its way to the loop, with the place for its answer if it
 // asks for one.
 type wish struct {
-	event tree.Event
+	event tree.Event         // nil for none: somebody asks whether the loop is alive
 	reply chan<- tree.Answer // of an Asked; buffered, so that the loop never waits
 	seen  chan<- struct{}    // closed once readers see what came of it; nil for nobody asks
 }
@@ -35,11 +35,15 @@ type wish struct {
 type inbox struct {
 	mu     sync.Mutex
 	wishes []wish
+	since  time.Time     // when the first of them came
 	wake   chan struct{} // buffered by one
 }
 
 func (b *inbox) put(w wish) {
 	b.mu.Lock()
+	if len(b.wishes) == 0 {
+		b.since = time.Now()
+	}
 	b.wishes = append(b.wishes, w)
 	b.mu.Unlock()
 	select {
@@ -48,15 +52,15 @@ func (b *inbox) put(w wish) {
 	}
 }
 
-// take returns all that is there. The caller gives back the slice that it took
-// before, to be filled again.
-func (b *inbox) take(old []wish) []wish {
+// take returns all that is there, and when the first of it came. The caller
+// gives back the slice that it took before, to be filled again.
+func (b *inbox) take(old []wish) ([]wish, time.Time) {
 	clear(old)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	taken := b.wishes
 	b.wishes = old[:0]
-	return taken
+	return taken, b.since
 }
 
 // Run supervises until the tree says that the daemon is to end, and returns
@@ -73,11 +77,15 @@ func (m *Manager) Run() (code int) {
 	defer trimmer.timer.Stop()
 	for {
 		m.events = m.events[:0]
-		m.taken = m.inbox.take(m.taken)
+		var since time.Time
+		m.taken, since = m.inbox.take(m.taken)
 		for _, w := range m.taken {
-			m.events = append(m.events, m.admit(w))
+			if w.event != nil {
+				m.events = append(m.events, m.admit(w))
+			}
 		}
 		now := m.Now()
+		due := m.overdue(now)
 		m.effects = m.tree.Step(now, m.events, m.effects[:0])
 		for _, e := range m.effects {
 			m.carryOut(e)
@@ -90,6 +98,7 @@ func (m *Manager) Run() (code int) {
 				close(w.seen)
 			}
 		}
+		m.measure(since, due+m.Now().Sub(now), due >= 0)
 		if m.exiting != nil {
 			return m.exiting.Code
 		}
@@ -109,6 +118,29 @@ func (m *Manager) arm(timer *time.Timer, now tree.Time) {
 		return
 	}
 	timer.Stop()
+}
+
+// measure takes how late the loop has been, for the first of what it was told
+// and for the tree's deadline, if that had come.
+func (m *Manager) measure(since time.Time, overdue time.Duration, due bool) {
+	switch told := len(m.taken) > 0; {
+	case told && due:
+		m.timings.acted(max(overdue, time.Since(since)))
+	case told:
+		m.timings.acted(time.Since(since))
+	case due:
+		m.timings.acted(overdue)
+	}
+}
+
+// overdue returns how long ago the tree's deadline was; below 0 if it is still
+// to come, or there is none. Before its first step a tree is due since ever.
+func (m *Manager) overdue(now tree.Time) time.Duration {
+	next, ok := m.tree.Next()
+	if !ok || next == 0 {
+		return -1
+	}
+	return now.Sub(next)
 }
 
 // admit makes a place for the answer to a wish.
@@ -186,6 +218,15 @@ func (m *Manager) Shutdown(u tree.Urgency, by, why string) {
 // Reload replaces the definition, and returns when readers see the new one. The
 // error is that of ctx, or ErrEnded.
 func (m *Manager) Reload(ctx context.Context, e tree.Reloaded) error {
+	return m.put(ctx, e)
+}
+
+// Alive returns once the loop has gone round, to whoever doubts that it does.
+// The error is that of ctx, or ErrEnded.
+func (m *Manager) Alive(ctx context.Context) error { return m.put(ctx, nil) }
+
+// put hands an event to the loop and waits until readers see what came of it.
+func (m *Manager) put(ctx context.Context, e tree.Event) error {
 	seen := make(chan struct{})
 	m.inbox.put(wish{event: e, seen: seen})
 	select {

@@ -45,6 +45,7 @@ type Manager struct {
 	crew     crew
 	name     string
 
+	timings  timings
 	inbox    inbox
 	snapshot snapshots
 	history  history
@@ -102,6 +103,7 @@ func newManager(opt Options, c clock) *Manager {
 		ended:   make(chan struct{}),
 		replies: map[uint64]chan<- tree.Answer{},
 		inbox:   inbox{wake: make(chan struct{}, 1)},
+		timings: newTimings(),
 	}
 	m.snapshot.publish(&tree.Snapshot{At: m.Now(), Nodes: m.tree.View(nil)})
 	return m

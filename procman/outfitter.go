@@ -301,6 +301,7 @@ func (o *outfitter) outlet(id tree.NodeID, p *spec.Process) (*outlet, error) {
 
 func (o *outfitter) reconfigure(e tree.Changed) {
 	o.descriptors.retain(e.Process)
+	o.m.timings.keep(e.Process.Name, checkNames(e.Process))
 	out := o.sinks[e.Node]
 	if out == nil {
 		return
@@ -313,6 +314,7 @@ func (o *outfitter) reconfigure(e tree.Changed) {
 func (o *outfitter) dismiss(e tree.Forget) {
 	o.hush(e.Node)
 	o.descriptors.drop(e.Name)
+	o.m.timings.keep(e.Name, nil)
 	if out := o.sinks[e.Node]; out != nil {
 		delete(o.sinks, e.Node)
 		o.closeSink(out)

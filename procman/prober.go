@@ -39,6 +39,7 @@ var healths = map[healthcheck.Verdict]tree.Health{
 // blocks: where too many are under way, the result is that it could not be made.
 func (p *prober) send(e tree.Probe, l launch, over <-chan struct{}) {
 	answer := func(r healthcheck.Result) {
+		p.m.timings.probed(e, r)
 		p.m.Tell(tree.Probed{Node: e.Node, Run: e.Run, Check: e.Check, Dependency: e.Dependency,
 			Health: healths[r.Verdict], Reason: r.Reason, Latency: r.Latency})
 	}

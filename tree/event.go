@@ -229,12 +229,15 @@ type Signal struct {
 }
 
 // Probe sends one probe of a process's check, of its readiness (Check below 0)
-// or of a dependency. Answered by exactly one Probed with the same fields.
+// or of a dependency. Answered by exactly one Probed with the same Node, Run,
+// Check and Dependency.
 type Probe struct {
 	Node       NodeID // 0 for a dependency
 	Run        uint64
 	Check      int
 	Dependency string // "" for a process
+	Process    string // its name, "" for a dependency
+	Name       string // of the check; "" where the file has none for it
 	Probe      spec.Probe
 	Timeout    time.Duration
 }

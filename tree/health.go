@@ -177,7 +177,7 @@ func (t *Tree) probe(n *node, i int) {
 		return
 	}
 	c.probing, c.extra = true, extra
-	t.do(Probe{Node: n.id, Run: n.run, Check: i, Probe: s.Probe, Timeout: s.Timeout})
+	t.do(Probe{Node: n.id, Run: n.run, Check: i, Process: n.name, Name: s.Name, Probe: s.Probe, Timeout: s.Timeout})
 }
 
 // probed takes the result of a check's probe.

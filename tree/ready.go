@@ -64,7 +64,7 @@ func (t *Tree) prepare(n *node) Time {
 	if t.now >= n.probeAt && !n.probing {
 		n.probing = true
 		n.probeAt = policy.Never // until there is a result
-		t.do(Probe{Node: n.id, Run: n.run, Check: readinessCheck, Probe: n.proc.Readiness.Probe, Timeout: readyTimeout})
+		t.do(Probe{Node: n.id, Run: n.run, Check: readinessCheck, Process: n.name, Name: "readiness", Probe: n.proc.Readiness.Probe, Timeout: readyTimeout})
 	}
 	next := min(n.readyBy, n.probeAt)
 	if n.readyAt != 0 {
