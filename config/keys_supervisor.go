@@ -14,7 +14,8 @@ import (
 // supervisor is the daemon's settings while they are read.
 type supervisor struct {
 	spec.Supervisor
-	at places
+	at    places
+	tlsAt places
 }
 
 func supervisorTable() table[supervisor] {
@@ -56,6 +57,15 @@ func supervisorTable() table[supervisor] {
 			},
 			stringKey("socket_group", "", "The group that owns the socket and whose members may use it.",
 				func(s *supervisor) *string { return &s.SocketGroup }),
+			listenKey(),
+			{
+				name: "tls", kind: mappingKind("tls"), aka: []string{"https", "ssl"},
+				doc: "How `listen` is encrypted.",
+				set: func(r *reader, n node, to *supervisor) { r.tables.tls.read(r, n, &to.TLS, to.tlsAt) },
+			},
+			optionalPathKey("tokens_file", "The file of those who may use the API on `listen`, one token a line, of mode 0600."+
+				" The API is served there only with this and `tls`.",
+				func(s *supervisor) *string { return &s.TokensFile }),
 			choiceKey("log_level", "info", "From which level on gosup writes its own log, to stderr.", levels,
 				func(s *supervisor, i int) { s.LogLevel = levels[i] }),
 			choiceKey("log_format", "text", "How gosup writes its own log.", formats,
@@ -121,23 +131,32 @@ func (r *reader) supervisor(n *node, main *source) spec.Supervisor {
 			Name: "default", SocketMode: 0o600,
 			LogLevel: "info", LogFormat: "text", ShutdownTimeout: 30 * time.Second,
 		},
-		at: places{},
+		at: places{}, tlsAt: places{},
 	}
 	if n != nil {
 		r.tables.supervisor.read(r, *n, &s, s.at)
 	}
 	if r.opt.Settings != nil {
-		for _, k := range r.tables.supervisor.keys {
-			if value, origin, ok := r.opt.Settings(k.name); ok {
-				set := r.setting("supervisor."+k.name, value, origin)
-				s.at[k.name] = set.at
-				k.set(r, set, &s)
-			}
-		}
+		r.tables.supervisor.overlay(r, "", &s, s.at)
+		r.tables.tls.overlay(r, "tls.", &s.TLS, s.tlsAt)
 	}
 	s.locate(main)
 	r.checkSocket(&s, main)
+	r.checkListen(&s)
 	return s.Supervisor
+}
+
+// overlay sets in to what the command line and the environment say of the keys
+// of a table that has no mappings of its own, whose names there begin with
+// prefix.
+func (t *table[T]) overlay(r *reader, prefix string, to *T, at places) {
+	for _, k := range t.keys {
+		if value, origin, ok := r.opt.Settings(prefix + k.name); ok && k.kind.ref == "" {
+			set := r.setting("supervisor."+prefix+k.name, value, origin)
+			at[k.name] = set.at
+			k.set(r, set, to)
+		}
+	}
 }
 
 // locate fills in the folders that nobody has named.
@@ -177,19 +196,28 @@ func (r *reader) checkSocket(s *supervisor, main *source) {
 // SupervisorKey is a key of `supervisor:`, for those who offer it elsewhere:
 // as a flag or an environment variable.
 type SupervisorKey struct {
-	Name    string // "state_dir"
+	Name    string // "state_dir", "tls.cert"
 	Type    string // in words
 	Default string // in words; "" for none
 	Doc     string // a sentence or two
 }
 
 // SupervisorKeys returns the keys of `supervisor:` in the order of the
-// reference.
+// reference, those of a mapping in it one by one.
 func SupervisorKeys() []SupervisorKey {
-	t := supervisorTable()
+	t := newTables()
 	var out []SupervisorKey
-	for _, f := range t.fields() {
-		out = append(out, SupervisorKey{Name: f.name, Type: f.kind.text, Default: f.def, Doc: f.doc})
+	add := func(prefix string, f field) {
+		out = append(out, SupervisorKey{Name: prefix + f.name, Type: f.kind.text, Default: f.def, Doc: f.doc})
+	}
+	for _, f := range t.supervisor.fields() {
+		if f.kind.ref == "" {
+			add("", f)
+			continue
+		}
+		for _, inner := range t.fields(f.kind.ref) {
+			add(f.name+".", inner)
+		}
 	}
 	return out
 }

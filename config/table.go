@@ -143,6 +143,7 @@ func (t *table[T]) section() section {
 type tables struct {
 	file         table[file]
 	supervisor   table[supervisor]
+	tls          table[spec.TLS]
 	process      table[process]
 	restart      table[restart]
 	rule         table[rule]
@@ -175,6 +176,7 @@ func newTables() *tables {
 	t := &tables{
 		file:       fileTable(),
 		supervisor: supervisorTable(),
+		tls:        tlsTable(),
 		process:    processTable(),
 		restart:    restartTable(),
 		rule:       ruleTable(),
@@ -210,7 +212,7 @@ func newTables() *tables {
 // sections returns all tables in the order of the reference.
 func (t *tables) sections() []section {
 	return []section{
-		t.file.section(), t.supervisor.section(), t.process.section(), t.need.section(), t.restart.section(),
+		t.file.section(), t.supervisor.section(), t.tls.section(), t.process.section(), t.need.section(), t.restart.section(),
 		t.rule.section(), t.health.section(), t.check.section(), t.http.section(), t.exec.section(),
 		t.tcp.section(), t.heartbeat.section(), t.onUnhealthy.section(), t.readiness.section(),
 		t.stop.section(), t.step.section(), t.hooks.section(), t.hook.section(), t.reload.section(),

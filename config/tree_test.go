@@ -153,7 +153,9 @@ func TestLoadFull(t *testing.T) {
 	wantSupervisor := spec.Supervisor{
 		Name: "full", RuntimeDir: dir + "/run", StateDir: "/var/lib/full", LogDir: dir + "/logs",
 		Socket: "/tmp/full.sock", SocketMode: 0o660, SocketGroup: "adm",
-		LogLevel: "debug", LogFormat: "json", ShutdownTimeout: 24 * time.Hour,
+		Listen: "[::1]:9900", TLS: spec.TLS{Cert: dir + "/tls/full.pem", Key: "/etc/full/key.pem", ClientCA: dir + "/tls/clients.pem"},
+		TokensFile: dir + "/tokens",
+		LogLevel:   "debug", LogFormat: "json", ShutdownTimeout: 24 * time.Hour,
 		ExitOn: spec.ExitAllDone, ParallelStarts: 8, WatchConfig: true,
 	}
 	if d := cmp.Diff(wantSupervisor, tree.Supervisor); d != "" {
@@ -454,6 +456,8 @@ func TestSettings(t *testing.T) {
 			return "5", "--shutdown-timeout", true
 		case "name":
 			return "${PORT}", "--name", true
+		case "tls.key":
+			return "key.pem", "--tls-key", true
 		}
 		return "", "", false
 	}
@@ -461,7 +465,8 @@ func TestSettings(t *testing.T) {
 	tree, problems := Parse("/srv/app/gosup.yaml", text, opt)
 	want := "--name: supervisor.name: has '$' in its name (a name is made of A-Z a-z 0-9 . _ -)\n" +
 		"GOSUP_LOG_LEVEL: supervisor.log_level: is \"loud\", not debug, info, warn or error (write one of these)\n" +
-		"--shutdown-timeout: supervisor.shutdown_timeout: is \"5\", a duration without a unit (write 5s for seconds)"
+		"--shutdown-timeout: supervisor.shutdown_timeout: is \"5\", a duration without a unit (write 5s for seconds)\n" +
+		"--tls-key: supervisor.tls.key: has no cert beside it (set tls.cert to the file of its certificate)"
 	if tree != nil || problems.Error() != want {
 		t.Errorf("got\n%v\nwant\n%s", problems, want)
 	}
@@ -487,10 +492,20 @@ func TestSupervisorKeys(t *testing.T) {
 	if len(keys) == 0 || keys[0].Name != "name" {
 		t.Fatalf("keys %+v", keys)
 	}
+	var names []string
 	for _, k := range keys {
+		names = append(names, k.Name)
 		if k.Type == "" || k.Doc == "" {
 			t.Errorf("%s: %+v", k.Name, k)
 		}
+	}
+	for _, want := range []string{"listen", "tls.cert", "tls.key", "tls.client_ca", "tokens_file"} {
+		if !slices.Contains(names, want) {
+			t.Errorf("no %s among %v", want, names)
+		}
+	}
+	if slices.Contains(names, "tls") {
+		t.Error("a mapping is no setting")
 	}
 }
 

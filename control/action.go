@@ -121,7 +121,7 @@ func (s *Server) act(w http.ResponseWriter, r *http.Request, verb tree.Verb) err
 		}
 	}
 	defer cancel()
-	req.asked.By = clientOf(r.Context()).peer.String()
+	req.asked.By = asker(r)
 	results, err := s.perform(ctx, req)
 	if err != nil {
 		return err
@@ -262,7 +262,7 @@ func (s *Server) shutdown(w http.ResponseWriter, r *http.Request) error {
 	if !ok {
 		return problemf(CodeBadRequest, "use orderly, quick or at_once", "there is no urgency %q", req.Urgency)
 	}
-	s.sup.Shutdown(u, clientOf(r.Context()).peer.String(), req.Reason)
+	s.sup.Shutdown(u, asker(r), req.Reason)
 	w.WriteHeader(http.StatusAccepted)
 	return nil
 }

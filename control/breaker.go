@@ -133,7 +133,7 @@ func (s *Server) askBreaker(r *http.Request, verb tree.Verb, req BreakerRequest)
 	ctx, cancel := context.WithTimeout(r.Context(), askTimeout)
 	defer cancel()
 	ans, err := s.sup.Ask(ctx, tree.Asked{
-		Verb: verb, Names: []string{req.Name}, By: clientOf(r.Context()).peer.String(), Why: req.Reason,
+		Verb: verb, Names: []string{req.Name}, By: asker(r), Why: req.Reason,
 		For: time.Duration(req.ForSeconds * float64(time.Second)),
 	})
 	switch {

@@ -3,11 +3,13 @@ package control
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,19 +24,21 @@ var boot = time.Date(2026, 11, 23, 6, 0, 0, 0, time.UTC)
 
 // fake is a Supervisor over snapshots that the test makes by hand.
 type fake struct {
-	mu      sync.Mutex
-	now     tree.Time
-	snap    *tree.Snapshot
-	changed chan struct{} // closed and replaced by every change
-	notes   []tree.Noted
-	forgot  uint64 // notes up to this one are no longer kept
-	asked   []tree.Asked
-	answer  func(tree.Asked) tree.Answer
-	shut    []tree.Shutdown
-	told    []tree.Event
-	crashes map[string][]tree.Crash
-	execute func(ctx context.Context, n *tree.Node, argv []string, files []int, terminal bool, signals <-chan int) (tree.Exit, error)
-	output  func(ctx context.Context, from []logs.Source, q logs.Query, emit func(logs.Record) error) error
+	mu       sync.Mutex
+	now      tree.Time
+	snap     *tree.Snapshot
+	changed  chan struct{} // closed and replaced by every change
+	notes    []tree.Noted
+	forgot   uint64 // notes up to this one are no longer kept
+	asked    []tree.Asked
+	answer   func(tree.Asked) tree.Answer
+	shut     []tree.Shutdown
+	told     []tree.Event
+	crashes  map[string][]tree.Crash
+	execute  func(ctx context.Context, n *tree.Node, argv []string, files []int, terminal bool, signals <-chan int) (tree.Exit, error)
+	output   func(ctx context.Context, from []logs.Source, q logs.Query, emit func(logs.Record) error) error
+	stuck    atomic.Bool // the loop does not turn
+	measured string      // by the loop and the probes
 }
 
 func newFake(nodes ...*tree.Node) *fake {
@@ -148,14 +152,28 @@ func (f *fake) ReadOutput(ctx context.Context, from []logs.Source, q logs.Query,
 }
 
 // Usage tells that each running process uses what its number says.
-func (f *fake) Usage(each func(tree.NodeID, uint64, float64, int64)) {
+func (f *fake) Usage(each func(tree.NodeID, uint64, time.Duration, float64, int64)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, n := range f.snap.Nodes {
 		if n.PID != 0 {
-			each(n.ID, n.Run, float64(n.ID)+0.5, int64(n.ID)<<20)
+			each(n.ID, n.Run, time.Duration(n.ID)*time.Second, float64(n.ID)+0.5, int64(n.ID)<<20)
 		}
 	}
+}
+
+func (f *fake) Output(n *tree.Node) logs.Stats {
+	return logs.Stats{Bytes: 1000 * uint64(n.ID), Dropped: 10, Rotations: 1, Stalled: true}
+}
+
+func (f *fake) WriteMeasured(w io.Writer) { io.WriteString(w, f.measured) }
+func (f *fake) Strangers() uint64         { return 7 }
+
+func (f *fake) Alive(ctx context.Context) error {
+	if f.stuck.Load() {
+		<-ctx.Done()
+	}
+	return ctx.Err()
 }
 
 func (f *fake) Now() tree.Time             { return f.now }

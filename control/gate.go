@@ -2,9 +2,12 @@ package control
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"slices"
 	"sync"
+
+	"golang.org/x/time/rate"
 )
 
 // Access says who is let in.
@@ -21,7 +24,7 @@ func (a Access) allows(p Peer) bool {
 // Limits bounds what clients can take. LimitsFor makes them.
 type Limits struct {
 	Clients  int // connections in all
-	PerUID   int // of them for one user other than root
+	PerUID   int // of them for one user other than root, or for one address
 	Root     int // of them for root alone
 	Stranger int // beside them, for those who are told that they are not let in
 	Execs    int // connections that have a command executed, each with descriptors of its own
@@ -34,6 +37,17 @@ func LimitsFor(openFiles uint64) Limits {
 	return Limits{Clients: n, PerUID: n / 2, Root: max(n/16, 4), Stranger: 4, Execs: n / 8}
 }
 
+// remote returns the limits of the TCP address: beside those of the socket, so
+// that nobody who comes from there takes a place of those who are let in here.
+func (l Limits) remote() Limits {
+	n := max(l.Clients/4, 16)
+	return Limits{Clients: n, PerUID: n / 2}
+}
+
+// remotePace is how many TCP connections are taken a second: what a handshake
+// costs, times this, is what a flood of them can cost.
+const remotePace = 200
+
 // gate is a listener that lets in no more clients than the limits allow.
 //
 // A request that is answered at once never has to wait for a place: the client
@@ -44,9 +58,11 @@ func LimitsFor(openFiles uint64) Limits {
 // but may take no more than half of the places.
 type gate struct {
 	net.Listener
-	access Access
+	who    func(net.Conn) (Peer, error)
+	lets   func(Peer) bool // in; the others are told that they are not
 	limits Limits
-	busy   []byte // the answer to whom there is no place for
+	pace   *rate.Limiter // of accepting; nil for none
+	busy   []byte        // the answer to whom there is no place for; none for nil
 
 	mu      sync.Mutex
 	clients []*client // in the order of arrival
@@ -73,24 +89,36 @@ const (
 	long               // follows or waits: keeps its place
 )
 
+// newGate returns the gate of a unix socket.
 func newGate(l net.Listener, a Access, limits Limits) *gate {
 	busy := problemf(CodeBusy, "end some gosup ctl that follows or waits", "too many clients")
-	return &gate{Listener: l, access: a, limits: limits, busy: cannedAnswer(busy)}
+	return &gate{Listener: l, who: localPeer, lets: a.allows, limits: limits, busy: cannedAnswer(busy)}
+}
+
+// newRemoteGate returns the gate of a TCP address.
+func newRemoteGate(l net.Listener, limits Limits) *gate {
+	return &gate{
+		Listener: l, who: remotePeer, lets: func(Peer) bool { return true }, limits: limits,
+		pace: rate.NewLimiter(remotePace, limits.Clients),
+	}
 }
 
 // Accept returns the next client for whom there is a place.
 func (g *gate) Accept() (net.Conn, error) {
 	for {
+		if g.pace != nil {
+			_ = g.pace.Wait(context.Background()) // it only fails with the context
+		}
 		conn, err := g.Listener.Accept()
 		if err != nil {
 			return nil, err
 		}
-		peer, err := peerOf(conn.(*net.UnixConn))
+		peer, err := g.who(conn)
 		if err != nil {
 			conn.Close() // it is gone already
 			continue
 		}
-		c := &client{Conn: conn, gate: g, peer: peer, stranger: !g.access.allows(peer)}
+		c := &client{Conn: conn, gate: g, peer: peer, stranger: !g.lets(peer)}
 		displaced, ok := g.admit(c)
 		if displaced != nil {
 			displaced.Close()
@@ -99,7 +127,9 @@ func (g *gate) Accept() (net.Conn, error) {
 			return c, nil
 		}
 		// It fits into the empty buffer of the socket: nobody has to read it.
-		conn.Write(g.busy)
+		if g.busy != nil {
+			conn.Write(g.busy)
+		}
 		conn.Close()
 	}
 }
@@ -131,7 +161,7 @@ func (g *gate) admit(c *client) (displaced *client, ok bool) {
 // rivals returns with whom c shares the limit that binds it, and that limit.
 func (g *gate) rivals(c *client) (func(*client) bool, int) {
 	strangers := func(o *client) bool { return o.stranger }
-	sameUser := func(o *client) bool { return !o.stranger && o.peer.UID == c.peer.UID }
+	sameUser := func(o *client) bool { return !o.stranger && o.peer.owner() == c.peer.owner() }
 	others := func(o *client) bool { return !o.stranger && o.peer.UID != 0 }
 	all := func(o *client) bool { return !o.stranger }
 	switch {
@@ -172,7 +202,7 @@ func (g *gate) longAllowed(c *client) bool {
 	if c.peer.UID == 0 {
 		return all < g.limits.Clients/2
 	}
-	mine := g.count(func(o *client) bool { return o.merit == long && o.peer.UID == c.peer.UID })
+	mine := g.count(func(o *client) bool { return o.merit == long && o.peer.owner() == c.peer.owner() })
 	return all < g.limits.Clients/2-g.limits.Root && mine < g.limits.PerUID/2
 }
 
@@ -212,6 +242,9 @@ type clientKey struct{}
 
 // withClient is the ConnContext of the server.
 func withClient(ctx context.Context, conn net.Conn) context.Context {
+	if t, ok := conn.(*tls.Conn); ok {
+		conn = t.NetConn()
+	}
 	return context.WithValue(ctx, clientKey{}, conn)
 }
 

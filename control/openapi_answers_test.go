@@ -51,6 +51,8 @@ func (planner) Plan(string) (Plan, error) {
 	return NewPlan([]spec.Change{change}, nil, false), nil
 }
 
+func (planner) LastReload() (bool, time.Time) { return true, boot }
+
 func (p planner) Reload(string, string) (Plan, error) { return p.Plan("") }
 
 // compiled returns the schemas of the document by their names, made so strict
@@ -115,6 +117,12 @@ func TestAnswersFitTheDocument(t *testing.T) {
 			if at == "" {
 				if body != "" {
 					t.Errorf("an answer that the document does not know: %s", body)
+				}
+				return
+			}
+			if _, ok := rt.out.(text); ok {
+				if got := resp.Header.Get("Content-Type"); !strings.HasPrefix(got, "text/plain; ") || body == "" {
+					t.Errorf("media type %s: %q", got, body)
 				}
 				return
 			}

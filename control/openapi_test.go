@@ -157,7 +157,8 @@ func (d *document) render() []byte {
 			{"title", "gosup"},
 			{"version", "1"},
 			{"description", "What a running gosup supervises, and how to steer it. The API is served on gosup's unix socket " +
-				"to root, to the user who runs gosup and to members of socket_group. Answers may get further keys; requests with unknown keys are refused."},
+				"to root, to the user who runs gosup and to members of socket_group. On the TCP address of the key listen what has the x-access open is " +
+				"served to everybody, and all else to those who send a token of tokens_file, if that address is encrypted. Answers may get further keys; requests with unknown keys are refused."},
 		}},
 		{"servers", []object{{{"url", "http://gosup"}, {"description", "The unix socket; the host does not matter."}}}},
 		{"paths", paths},
@@ -221,6 +222,8 @@ func (d *document) answer(rt route) object {
 	switch out := rt.out.(type) {
 	case nil:
 		return object{{"description", "It is done, or on its way."}}
+	case text:
+		return object{{"description", "The answer."}, {"content", object{{"text/plain", object{{"schema", object{{"type", "string"}}}}}}}}
 	case lines:
 		content := object{{"application/jsonl", object{{"schema", d.schema(reflect.TypeOf(out.item), "")}}}}
 		if _, ok := out.item.(LogLine); ok {

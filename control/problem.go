@@ -16,6 +16,7 @@ type Code string
 const (
 	CodeBadRequest     Code = "bad_request"     // the request makes no sense
 	CodeForbidden      Code = "forbidden"       // the caller is not let in
+	CodeUnauthorized   Code = "unauthorized"    // by TCP, without a token that is known
 	CodeUnknownProcess Code = "unknown_process" // a name that means nothing, or too much
 	CodeNotFound       Code = "not_found"       // no such resource in the API
 	CodeNotInTime      Code = "not_in_time"     // what was waited for did not come
@@ -34,6 +35,8 @@ func (c Code) status() int {
 		return http.StatusBadRequest
 	case CodeForbidden:
 		return http.StatusForbidden
+	case CodeUnauthorized:
+		return http.StatusUnauthorized
 	case CodeUnknownProcess, CodeNotFound:
 		return http.StatusNotFound
 	case CodeNotInTime:

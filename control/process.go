@@ -68,6 +68,7 @@ type usageKey struct {
 }
 
 type usage struct {
+	cpu         time.Duration
 	cpuPercent  float64
 	memoryBytes int64
 }
@@ -110,9 +111,7 @@ func (c clock) process(n *tree.Node) Process {
 		up := seconds(n.Uptime(c.now))
 		p.UptimeSeconds = &up
 	}
-	if n.State == tree.StateExited && n.LastExit != nil && n.Process != nil {
-		p.Succeeded = n.LastExit.Signal == 0 && n.Process.Restart.Success(n.LastExit.Code)
-	}
+	p.Succeeded = succeeded(n)
 	if n.HasBudget {
 		p.MaxRestarts = &n.Limit.Max // policy.Unlimited is the API's -1
 		within := seconds(n.Limit.Within)
@@ -125,6 +124,12 @@ func (c clock) process(n *tree.Node) Process {
 		p.WaitingOn = []string{}
 	}
 	return p
+}
+
+// succeeded reports whether a process is exited and that was a success.
+func succeeded(n *tree.Node) bool {
+	return n.State == tree.StateExited && n.LastExit != nil && n.Process != nil &&
+		n.LastExit.Signal == 0 && n.Process.Restart.Success(n.LastExit.Code)
 }
 
 func (c clock) exit(e *tree.Exit) *Exit {

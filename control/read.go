@@ -31,8 +31,8 @@ func (s *Server) measured(q url.Values) (clock, error) {
 
 func (s *Server) withUsage() clock {
 	found := map[usageKey]usage{}
-	s.sup.Usage(func(id tree.NodeID, run uint64, cpuPercent float64, memoryBytes int64) {
-		found[usageKey{id, run}] = usage{cpuPercent, memoryBytes}
+	s.sup.Usage(func(id tree.NodeID, run uint64, cpu time.Duration, cpuPercent float64, memoryBytes int64) {
+		found[usageKey{id, run}] = usage{cpu, cpuPercent, memoryBytes}
 	})
 	c := s.clock()
 	c.usage = found

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"gosup/spec"
 )
@@ -16,6 +17,10 @@ type Reloader interface {
 	// was done, and everything that is wrong with the file or unwise in it, one
 	// a line. With a problem that is no warning the error is ErrRejected.
 	Reload(by, why string) (Plan, error)
+
+	// LastReload returns whether the last reload was applied, and when what
+	// holds now was: with the start, where there was no reload.
+	LastReload() (ok bool, applied time.Time)
 
 	// Plan says what Reload would do with a file, "" for the daemon's own.
 	Plan(file string) (Plan, error)
@@ -79,7 +84,7 @@ func (s *Server) reload(w http.ResponseWriter, r *http.Request) error {
 	if s.opts.Reloader == nil {
 		return problemf(CodeBadRequest, "", "this gosup has no configuration file")
 	}
-	plan, err := s.opts.Reloader.Reload(clientOf(r.Context()).peer.String(), req.Reason)
+	plan, err := s.opts.Reloader.Reload(asker(r), req.Reason)
 	if err != nil {
 		return err
 	}
@@ -135,7 +140,7 @@ func (s *Server) scale(w http.ResponseWriter, r *http.Request) error {
 	case req.Instances < 1 || req.Instances > maxInstances:
 		return problemf(CodeBadRequest, "gosup ctl stop has none of them run", "instances is not within 1 and %d", maxInstances)
 	}
-	plan, err := s.opts.Reloader.Scale(req.Name, req.Instances, clientOf(r.Context()).peer.String(), req.Reason)
+	plan, err := s.opts.Reloader.Scale(req.Name, req.Instances, asker(r), req.Reason)
 	if err != nil {
 		return err
 	}

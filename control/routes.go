@@ -2,10 +2,13 @@ package control
 
 import "net/http"
 
-// access is what a route does to the supervisor.
+// access is what a route does to the supervisor, and so who may use it. On the
+// unix socket that is everybody who is let in. By TCP what is open is for
+// everybody, and all else for those who have a token, see Security.
 type access string
 
 const (
+	open   access = "open"   // shows no more than whether all is well
 	read   access = "read"   // shows
 	change access = "change" // steers
 )
@@ -29,6 +32,9 @@ type param struct {
 	doc    string
 }
 
+// text is the type of an answer in plain text.
+type text string
+
 // lines is the type of an answer of JSON lines, each an item.
 type lines struct{ item any }
 
@@ -38,6 +44,10 @@ func routes() []route {
 	usage := param{"usage", false, "true: fill in cpu_percent and memory_bytes, for which gosup looks at every process of the machine, at most once a second."}
 	dependencies := param{"name", true, "The name of a dependency."}
 	return []route{
+		{"GET", "/livez", open, (*Server).livez, nil, nil, text("")},
+		{"GET", "/readyz", open, (*Server).readyz, nil, nil, text("")},
+		{"GET", "/metrics", open, (*Server).metrics, nil, nil, text("")},
+
 		{"GET", "/v1/processes", read, (*Server).listProcesses, []param{names, usage}, nil, []Process{}},
 		{"GET", "/v1/processes/{name...}", read, (*Server).showProcess, []param{usage}, nil, Process{}},
 		{"GET", "/v1/tree", read, (*Server).showTree, append(treeParams(), usage), nil, []Node{}},

@@ -12,6 +12,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -52,8 +53,11 @@ type Server struct {
 	sup       Supervisor
 	opts      Options
 	deadlines deadlines
-	http      *http.Server
-	ending    context.CancelFunc // ends what follows and waits
+	http      *http.Server             // on the unix socket
+	remote    *http.Server             // on TCP
+	security  atomic.Pointer[Security] // of that
+	page      page                     // the last of /metrics
+	ending    context.CancelFunc       // ends what follows and waits
 }
 
 // NewServer returns a server that serves nothing yet.
@@ -71,18 +75,29 @@ func newServer(sup Supervisor, o Options, d deadlines) *Server {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &Server{sup: sup, opts: o, deadlines: d, ending: cancel}
-	s.http = &http.Server{
-		Handler:           s.handler(),
-		ReadHeaderTimeout: d.header,
-		ReadTimeout:       d.read,
-		WriteTimeout:      d.write,
-		IdleTimeout:       d.idle,
+	s.security.Store(&Security{})
+	handler := s.handler()
+	s.http, s.remote = s.server(ctx, handler), s.server(ctx, handler)
+	return s
+}
+
+// server returns an HTTP server with all limits of a connection. It speaks
+// HTTP/1.1 alone: a connection then is one request at a time.
+func (s *Server) server(ctx context.Context, h http.Handler) *http.Server {
+	var http1 http.Protocols
+	http1.SetHTTP1(true)
+	return &http.Server{
+		Handler:           h,
+		Protocols:         &http1,
+		ReadHeaderTimeout: s.deadlines.header,
+		ReadTimeout:       s.deadlines.read,
+		WriteTimeout:      s.deadlines.write,
+		IdleTimeout:       s.deadlines.idle,
 		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
+		ErrorLog:          slog.NewLogLogger(s.opts.Log.Handler(), slog.LevelDebug),
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ConnContext:       withClient,
 	}
-	return s
 }
 
 // Serve answers those who connect to l, which is a listener of unix sockets,
@@ -95,12 +110,29 @@ func (s *Server) Serve(l net.Listener) error {
 	return fmt.Errorf("serve the API: %w", err)
 }
 
+// ServeTCP answers those who connect to l, a listener of TCP, until Close or
+// until l is closed; then it returns nil. Its clients have places of their own.
+// They are served what is open to everybody, and the API as Secure says.
+func (s *Server) ServeTCP(l net.Listener) error {
+	err := s.remote.Serve(&secureListener{Listener: newRemoteGate(l, s.opts.Limits.remote()), security: &s.security})
+	if errors.Is(err, http.ErrServerClosed) || errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return fmt.Errorf("serve %s: %w", l.Addr(), err)
+}
+
+// Secure says how those who connect by TCP are served from now on. The API is
+// not served to a connection that was made before, unless it is encrypted.
+func (s *Server) Secure(security *Security) { s.security.Store(security) }
+
 // Close stops listening, ends streams and waits, lets what is being answered
 // be answered until ctx is over, and then closes all connections.
 func (s *Server) Close(ctx context.Context) {
 	s.ending()
-	if err := s.http.Shutdown(ctx); err != nil {
-		s.http.Close()
+	for _, h := range []*http.Server{s.remote, s.http} {
+		if err := h.Shutdown(ctx); err != nil {
+			h.Close()
+		}
 	}
 }
 
@@ -108,7 +140,9 @@ func (s *Server) Close(ctx context.Context) {
 // share.
 func (s *Server) handler() http.Handler {
 	mux := http.NewServeMux()
+	needs := map[string]access{}
 	for _, rt := range routes() {
+		needs[rt.method+" "+rt.path] = rt.access
 		mux.HandleFunc(rt.method+" "+rt.path, func(w http.ResponseWriter, r *http.Request) {
 			defer s.survive(w, r)
 			if err := rt.handle(s, w, r); err != nil {
@@ -122,9 +156,23 @@ func (s *Server) handler() http.Handler {
 			s.answerProblem(w, p)
 			return
 		}
-		if _, pattern := mux.Handler(r); pattern == "" {
+		_, pattern := mux.Handler(r)
+		if pattern == "" {
 			s.answerProblem(w, noRoute(mux, w, r))
 			return
+		}
+		if needs[pattern] == open {
+			// Nothing of its body is read: whoever sends one is nobody in particular.
+			mux.ServeHTTP(w, r)
+			return
+		}
+		if c.peer.remote() {
+			token, p := s.security.Load().admit(w, r)
+			if p != nil {
+				s.answerProblem(w, p)
+				return
+			}
+			r = r.WithContext(context.WithValue(r.Context(), tokenKey{}, token))
 		}
 		// The body is read before the client counts as one that has asked.
 		if err := readBody(w, r); err != nil {

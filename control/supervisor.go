@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"io"
 	"time"
 
 	"gosup/logs"
@@ -64,8 +65,24 @@ type Supervisor interface {
 
 	// Usage hands to each what every running process uses with all its
 	// descendants, where that is known, maybe as it was a second ago. It may take
-	// a while on a machine with many processes.
-	Usage(each func(id tree.NodeID, run uint64, cpuPercent float64, memoryBytes int64))
+	// a while on a machine with many processes. cpu is the time of those that
+	// live and of those that they have waited for.
+	Usage(each func(id tree.NodeID, run uint64, cpu time.Duration, cpuPercent float64, memoryBytes int64))
+
+	// Output returns what has been carried of the output of a process.
+	Output(n *tree.Node) logs.Stats
+
+	// WriteMeasured writes how long the loop and the probes have taken, as
+	// samples in the text format of Prometheus, each family in one piece.
+	WriteMeasured(w io.Writer)
+
+	// Strangers returns how many orphans were reaped that no process of ours had
+	// left.
+	Strangers() uint64
+
+	// Alive returns once the loop has gone round. The error is that of ctx, or
+	// says that the daemon ends.
+	Alive(ctx context.Context) error
 
 	// Now reads the clock that times in snapshots are measured on.
 	Now() tree.Time

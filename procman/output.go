@@ -27,6 +27,9 @@ func (m *Manager) Descriptors(p *spec.Process) []tree.Descriptor {
 	return nil
 }
 
+// Output returns what has been carried of the output of a process.
+func (m *Manager) Output(n *tree.Node) logs.Stats { return m.opt.Pump.Stats(n.Name) }
+
 // resolve replaces OutputAuto by what it means here.
 func (m *Manager) resolve(l spec.Logs) spec.Logs {
 	if l.Output == spec.OutputAuto {

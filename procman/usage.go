@@ -39,14 +39,15 @@ type meter struct {
 }
 
 // Usage hands to each what every running process uses, together with all its
-// descendants: the CPU time as a percentage of one CPU, since the last look
+// descendants: the CPU time of those that live and of those that they have
+// waited for; the same as a percentage of one CPU, since the last look
 // where that was within lookMemory, else since the start of the run; and the
 // resident memory, in which what several share counts for each of them. What
 // is not known is left out. The answer is up to lookEvery old, and older where
 // the machine has some thousand processes.
-func (m *Manager) Usage(each func(id tree.NodeID, run uint64, cpuPercent float64, memoryBytes int64)) {
+func (m *Manager) Usage(each func(id tree.NodeID, run uint64, cpu time.Duration, cpuPercent float64, memoryBytes int64)) {
 	for key, u := range m.meter.read(m.Snapshot, m.Now) {
-		each(key.node, key.run, u.percent, u.memoryBytes)
+		each(key.node, key.run, u.cpu, u.percent, u.memoryBytes)
 	}
 }
 

@@ -32,6 +32,9 @@ type Supervisor struct {
 	Socket          string
 	SocketMode      uint32 // permission bits
 	SocketGroup     string // "" for none
+	Listen          string // TCP address of /livez, /readyz and /metrics; "" for none
+	TLS             TLS    // of that
+	TokensFile      string // who may use the API there; "" for nobody
 	LogLevel        string // debug, info, warn, error
 	LogFormat       string // text, json
 	ShutdownTimeout time.Duration
@@ -39,6 +42,17 @@ type Supervisor struct {
 	ParallelStarts  int  // processes that may be starting at one time; 0 for no limit
 	WatchConfig     bool // reload when a configuration file changes
 }
+
+// TLS names the files, in PEM, by which the TCP address is encrypted. The zero
+// value is plain text.
+type TLS struct {
+	Cert     string // the certificate, with those between it and its root
+	Key      string
+	ClientCA string // of whom clients must have a certificate; "": they need none
+}
+
+// ServesAPI reports whether the API is to be served on the TCP address too.
+func (s Supervisor) ServesAPI() bool { return s.Listen != "" && s.TLS.Cert != "" && s.TokensFile != "" }
 
 // ExitOn says when the daemon ends by itself.
 type ExitOn uint8

@@ -35,6 +35,7 @@ type daemon struct {
 	pump    *logs.Pump
 	manager *procman.Manager
 	server  *control.Server
+	port    port // changed by a reload
 	watcher *config.Watcher
 }
 
@@ -59,9 +60,18 @@ func (d *daemon) run() error {
 	if err != nil {
 		return err
 	}
-	if err := d.open(); err != nil {
+	door, err := openPort(d.tree.Supervisor, port{})
+	if err == nil {
+		err = d.open()
+	}
+	if err != nil {
+		if listener != nil {
+			listener.Close() // it removes the socket
+		}
 		return err
 	}
+	d.server = d.newServer()
+	d.usePort(door)
 	d.watcher = config.NewWatcher(func(err error) { d.log.Warn("watch", "err", err) })
 	if d.reload != nil {
 		d.reload.d = d
@@ -69,7 +79,6 @@ func (d *daemon) run() error {
 	}
 	stop := d.handleSignals()
 	if listener != nil {
-		d.server = d.newServer()
 		go d.serve(listener)
 	}
 	set := d.tree.Supervisor
@@ -181,9 +190,7 @@ func (d *daemon) serve(l net.Listener) {
 func (d *daemon) close() {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	if d.server != nil {
-		d.server.Close(ctx)
-	}
+	d.server.Close(ctx)
 	if err := d.manager.Close(ctx); err != nil {
 		d.log.Warn("not closed in time", "err", err)
 	}

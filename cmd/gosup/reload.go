@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"gosup/config"
 	"gosup/control"
@@ -24,6 +26,14 @@ type reloader struct {
 	tree   *spec.Tree       // as it was last applied
 	scaled map[string]scale // by the name of the process
 	files  []string         // paths and globs that the last load and the last good one have asked for
+
+	last atomic.Pointer[reloadEnd] // of the last reload
+}
+
+// reloadEnd is how a reload ended.
+type reloadEnd struct {
+	ok      bool
+	applied time.Time // when what holds now was
 }
 
 // scale is how many instances of a process a person wants, as long as the file
@@ -65,7 +75,14 @@ func (r *reloader) load(file string, scaled map[string]scale) (out reading) {
 func (r *reloader) read() config.Problems {
 	now := r.load("", nil)
 	r.tree, r.files = now.tree, now.files
+	r.last.Store(&reloadEnd{ok: true, applied: time.Now()})
 	return now.problems
+}
+
+// LastReload is control.Reloader's.
+func (r *reloader) LastReload() (ok bool, applied time.Time) {
+	last := r.last.Load()
+	return last.ok, last.applied
 }
 
 // Reload is control.Reloader's.
@@ -73,21 +90,45 @@ func (r *reloader) Reload(by, why string) (control.Plan, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now, plan := r.plan("", r.scaled)
+	var door port
+	if !plan.Rejected {
+		var err error
+		if door, err = openPort(now.tree.Supervisor, r.d.port); err != nil {
+			plan = r.reject(plan, err)
+		}
+	}
 	for _, p := range plan.Problems {
 		r.d.log.Warn("reload", "problem", p)
 	}
 	if plan.Rejected {
-		r.d.log.Error("reload refused: nothing was changed")
-		// What was read up to the error may be where it is mended.
-		for _, f := range now.files {
-			if !slices.Contains(r.files, f) {
-				r.files = append(r.files, f)
-			}
-		}
-		r.watch()
+		r.refused(now)
 		return plan, nil
 	}
-	return plan, r.apply(now, by, why)
+	if err := r.apply(now, by, why); err != nil {
+		door.discard(r.d.port)
+		return plan, err
+	}
+	r.d.usePort(door)
+	r.last.Store(&reloadEnd{ok: true, applied: time.Now()})
+	return plan, nil
+}
+
+// reject returns a plan that does nothing, because of err.
+func (r *reloader) reject(plan control.Plan, err error) control.Plan {
+	return control.NewPlan(nil, append(plan.Problems, r.file+": "+err.Error()), true)
+}
+
+// refused takes note of a reload that has changed nothing.
+func (r *reloader) refused(now reading) {
+	r.d.log.Error("reload refused: nothing was changed")
+	r.last.Store(&reloadEnd{ok: false, applied: r.last.Load().applied})
+	// What was read up to the error may be where it is mended.
+	for _, f := range now.files {
+		if !slices.Contains(r.files, f) {
+			r.files = append(r.files, f)
+		}
+	}
+	r.watch()
 }
 
 // apply makes a reading the daemon's definition.
@@ -166,5 +207,11 @@ func (r *reloader) plan(file string, scaled map[string]scale) (reading, control.
 	if now.problems.Failed() {
 		return now, control.NewPlan(nil, lines, true)
 	}
-	return now, control.NewPlan(spec.Plan(r.tree, now.tree), lines, false)
+	plan := control.NewPlan(spec.Plan(r.tree, now.tree), lines, false)
+	if s := now.tree.Supervisor; s.Listen != "" {
+		if _, err := control.LoadSecurity(s); err != nil {
+			return now, r.reject(plan, err)
+		}
+	}
+	return now, plan
 }

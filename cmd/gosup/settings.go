@@ -35,9 +35,13 @@ func newSettings(flags *pflag.FlagSet) *settings {
 	return s
 }
 
-func flagName(key string) string { return strings.ReplaceAll(key, "_", "-") }
+// flagName makes --tls-client-ca of tls.client_ca.
+func flagName(key string) string { return strings.NewReplacer("_", "-", ".", "-").Replace(key) }
 
-func variableName(key string) string { return "GOSUP_" + strings.ToUpper(key) }
+// variableName makes GOSUP_TLS_CLIENT_CA of tls.client_ca.
+func variableName(key string) string {
+	return "GOSUP_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
+}
 
 // lookup is config.Options.Settings.
 func (s *settings) lookup(key string) (value, origin string, ok bool) {
