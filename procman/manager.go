@@ -21,7 +21,7 @@ type Options struct {
 	Tree    *spec.Tree
 	Environ []string     // what processes inherit, usually os.Environ()
 	Pump    *logs.Pump   // carries the output; the Manager closes it
-	Logger  *slog.Logger // gosup's own log
+	Logger  *slog.Logger // gosup's own log, whose handler never makes anybody wait
 	Output  spec.Output  // what OutputAuto means here
 
 	// Single is the mode of `run -- CMD`: the process has gosup's own standard

@@ -8,9 +8,9 @@ import (
 	"gosup/tree"
 )
 
-// reporter writes the history to gosup's own log, on a goroutine of its own:
-// neither the words nor a terminal that takes none of them are the loop's
-// concern.
+// reporter writes the history to gosup's own log. It keeps nothing: it reads
+// on where it was. It has a goroutine of its own because finding the words
+// takes longer than a step of the loop.
 type reporter struct {
 	m    *Manager
 	done chan struct{}
