@@ -246,3 +246,58 @@ func headings(text string) []string {
 	}
 	return found
 }
+
+var (
+	promisedTest = regexp.MustCompile("`((?:Test|Fuzz)[A-Za-z0-9]+|[a-z0-9_]+\\.txtar)`")
+	testFunction = regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`)
+)
+
+// TestDocsPromises: each promise of the manual names tests that there are.
+func TestDocsPromises(t *testing.T) {
+	t.Parallel()
+	there := map[string]bool{}
+	err := filepath.WalkDir("../..", func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		switch {
+		case strings.HasSuffix(path, ".txtar"):
+			there[filepath.Base(path)] = true
+		case strings.HasSuffix(path, "_test.go"):
+			text, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			for _, m := range testFunction.FindAllStringSubmatch(string(text), -1) {
+				there[m[1]] = true
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile("../../docs/promises.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	promises := strings.Split(string(text), "\n## ")[1:]
+	if len(promises) != 9 {
+		t.Errorf("%d promises, not 9", len(promises))
+	}
+	for i, p := range promises {
+		title, _, _ := strings.Cut(p, "\n")
+		if !strings.HasPrefix(title, fmt.Sprintf("%d. ", i+1)) {
+			t.Errorf("promise %d is %q", i+1, title)
+		}
+		named := promisedTest.FindAllStringSubmatch(p, -1)
+		if len(named) < 3 {
+			t.Errorf("%s: only %d tests", title, len(named))
+		}
+		for _, m := range named {
+			if !there[m[1]] {
+				t.Errorf("%s: there is no test %s", title, m[1])
+			}
+		}
+	}
+}
