@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -149,23 +150,39 @@ const maxDepth = 8
 // node adds a process or group, and what led to its state.
 func (e *explainer) node(n *tree.Node, depth int) {
 	e.seen[n.Name] = true
-	what := "it is " + stateWords(n.State)
-	if n.Health != tree.HealthNone && n.State == tree.StateRunning {
-		what += ", " + n.Health.String()
-		if n.HealthReason != "" {
-			what += ": " + n.HealthReason
-		}
-	}
-	if n.Status != "" {
-		what += " (" + n.Status + ")"
-	}
-	e.add(n.Name, what, e.since(n), depth)
+	e.add(n.Name, nodeWords(n), e.since(n), depth)
+	e.checks(n, depth)
 	e.causes(n, depth)
 	if depth == maxDepth {
 		return
 	}
 	for _, name := range n.WaitingOn {
 		e.named(name, depth+1)
+	}
+	if n.State == tree.StateRunning && depth == 0 {
+		e.cutOff(n)
+	}
+}
+
+// checks adds what the checks of n say that are not well.
+func (e *explainer) checks(n *tree.Node, depth int) {
+	for i := range n.Checks {
+		k := &n.Checks[i]
+		if k.Last == "" || i >= len(n.Process.Checks) {
+			continue
+		}
+		e.add(n.Name, failureWords(checkWords(&n.Process.Checks[i]), k.Last, k.Failed), e.time(k.At), depth)
+	}
+}
+
+// cutOff adds the breakers that n requires and that would keep it from being
+// started again.
+func (e *explainer) cutOff(n *tree.Node) {
+	for i := range e.snap.Breakers {
+		if b := &e.snap.Breakers[i]; b.State != policy.Closed && slices.Contains(n.Process.Requires, b.Name) {
+			e.add(n.Name, "it is not started again before "+b.Name+" answers", nil, 0)
+			e.breaker(b, 1)
+		}
 	}
 }
 
@@ -188,29 +205,21 @@ func (e *explainer) named(name string, depth int) {
 	}
 }
 
-// causes adds what led to the state of n, the latest first.
+// causes adds what led to the state of n, the latest first. Where that is the
+// fate of another node whose causes the chain has told already, it ends there.
 func (e *explainer) causes(n *tree.Node, depth int) {
 	of := n.Name
 	for c := n.Cause; c != nil; c = c.Before {
-		alone := *c
-		alone.Before = nil
-		var at *time.Time
-		words := alone.String()
-		switch c.Kind {
-		case tree.CauseExit:
-			at = e.time(c.Exit.At)
-			words += ", after running " + tree.Seconds(c.Exit.Ran.Round(time.Millisecond))
-		case tree.CauseBudget:
-			words = "its restart budget is spent: " + words
-		case tree.CauseBreaker:
-			words = "waits for " + c.Node // which explains itself
-		case tree.CauseRestart:
-			words += ", " + tree.Seconds(c.Delay) + " after the end"
+		if c.Kind == tree.CauseExit && c.Node != "" {
+			of = c.Node
 		}
-		if words != "" {
-			e.add(of, words, at, depth)
+		if words := e.causeWords(n, c); words != "" {
+			e.add(of, words, e.causeTime(c), depth)
 		}
 		if c.Kind == tree.CauseGroup || c.Kind == tree.CauseDependency || c.Kind == tree.CauseEssential {
+			if e.seen[c.Node] {
+				return
+			}
 			of = c.Node // whose causes these are
 		}
 	}
@@ -220,11 +229,11 @@ func (e *explainer) breaker(b *tree.Breaker, depth int) {
 	e.seen[b.Name] = true
 	what := "its circuit breaker is " + strings.ReplaceAll(b.State.String(), "_", " ")
 	if b.State == policy.Open {
-		what += ", next trial in " + tree.Seconds(max(b.RetryAt.Sub(e.now), 0).Round(time.Second))
+		what += ", next trial in " + roundSpan(b.RetryAt.Sub(e.now))
 	}
 	e.add(b.Name, what, e.entered(b.Name, b.State.String()), depth)
 	if b.Failures > 0 && b.Reason != "" {
-		e.add(b.Name, b.Reason+", "+plural(b.Failures, "failure")+" in a row", nil, depth)
+		e.add(b.Name, failureWords(probeWords(b.Probe), b.Reason, b.Failures), nil, depth)
 	}
 }
 
@@ -292,24 +301,10 @@ func (e *explainer) next(n *tree.Node) (string, *time.Time) {
 	case tree.StateBackoff:
 		return "it starts", e.time(n.NextStartAt)
 	case tree.StateWaiting:
-		for _, name := range n.WaitingOn {
-			for _, b := range e.snap.Breakers {
-				if b.Name == name && b.State == policy.Open {
-					return "a trial of " + name + "; it starts when that succeeds", e.time(b.RetryAt)
-				}
-			}
-		}
-		if len(n.WaitingOn) > 0 {
-			let := "let"
-			if len(n.WaitingOn) == 1 {
-				let = "lets"
-			}
-			return "it starts when " + strings.Join(n.WaitingOn, " and ") + " " + let + " it", nil
-		}
-		return "it starts when that is over", nil
+		return e.nextOfWaiting(n)
 	case tree.StateStarting:
 		if n.Process.Readiness != nil && n.StartedAt != 0 {
-			return "it is ready by then, or has failed to start", e.time(n.StartedAt.Add(n.Process.Readiness.Timeout))
+			return "it has failed to start, unless it is ready by then", e.time(n.StartedAt.Add(n.Process.Readiness.Timeout))
 		}
 		return "it runs", nil
 	case tree.StateStopping:
@@ -318,9 +313,9 @@ func (e *explainer) next(n *tree.Node) (string, *time.Time) {
 			killed := at.Add(patience(n.Process.Stop))
 			at = &killed
 		}
-		return "it is killed, unless it ends before", at
+		return "it is killed, unless it has ended by then", at
 	case tree.StateRunning:
-		return e.nextOfRunning(n), nil
+		return nextOfRunning(n), nil
 	case tree.StateExited:
 		return "nothing: it is over, until somebody starts it", nil
 	default:
@@ -328,7 +323,36 @@ func (e *explainer) next(n *tree.Node) (string, *time.Time) {
 	}
 }
 
-func (e *explainer) nextOfRunning(n *tree.Node) string {
+// nextOfWaiting says when a waiting process starts.
+func (e *explainer) nextOfWaiting(n *tree.Node) (string, *time.Time) {
+	for i := range e.snap.Breakers {
+		if b := &e.snap.Breakers[i]; b.State == policy.Open && slices.Contains(n.WaitingOn, b.Name) {
+			return "a trial of " + b.Name + "; it starts when that succeeds", e.time(b.RetryAt)
+		}
+	}
+	for _, m := range e.snap.Nodes {
+		if slices.Contains(n.WaitingOn, m.Name) && over(m.State) {
+			return "nothing, until somebody starts " + m.Name, nil
+		}
+	}
+	switch {
+	case n.Cause != nil && n.Cause.Kind == tree.CauseQueue:
+		return "it starts when one of those that are starting is done", nil
+	case len(n.WaitingOn) > 0:
+		return "it starts when it need not wait for " + strings.Join(n.WaitingOn, " and ") + " any more", nil
+	}
+	return "it starts when that is over", nil
+}
+
+// over reports whether a process in that state does nothing by itself.
+func over(s tree.State) bool {
+	return s == tree.StateStopped || s == tree.StateExited || s == tree.StateFailed
+}
+
+func nextOfRunning(n *tree.Node) string {
+	if n.Frozen {
+		return "nothing, until somebody lets it go on"
+	}
 	for i, k := range n.Checks {
 		if k.Failed > 0 && i < len(n.Process.Checks) && n.Process.Checks[i].OnUnhealthy.Action == spec.UnhealthyRestart {
 			left := n.Process.Checks[i].Threshold.Failures - k.Failed
@@ -361,9 +385,17 @@ func (e *explainer) try(n *tree.Node) []Advice {
 		for _, name := range n.WaitingOn {
 			advice = append(advice, Advice{"gosup ctl why " + name, "says why " + name + " is as it is"})
 		}
+		for _, m := range e.snap.Nodes {
+			if slices.Contains(n.WaitingOn, m.Name) && over(m.State) {
+				advice = append(advice, Advice{"gosup ctl start " + m.Name, "starts what it waits for"})
+			}
+		}
 	case tree.StateStopping:
 		advice = append(advice, Advice{"gosup ctl signal KILL " + n.Name, "ends it at once"})
 	case tree.StateRunning, tree.StateStarting:
+		if n.Frozen {
+			advice = append(advice, ctl("thaw", "lets it go on"))
+		}
 		if n.Health == tree.HealthBad || n.Health == tree.Degraded {
 			advice = append(advice, ctl("health", "shows its checks"), ctl("restart", "gives it a new run"))
 		}
@@ -375,19 +407,4 @@ func (e *explainer) try(n *tree.Node) []Advice {
 		advice = append(advice, ctl("crashes", "shows how it ended, and what it wrote"))
 	}
 	return append(advice, ctl("logs", "shows all that it wrote"), ctl("events", "shows what happened to it"))
-}
-
-// stateWords says a state as a sentence does.
-func stateWords(s tree.State) string {
-	if s == tree.StateBackoff {
-		return "in backoff"
-	}
-	return s.String()
-}
-
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }

@@ -70,15 +70,34 @@ next nothing: it runs
 ` + tail},
 		{"running, unhealthy", []*tree.Node{with(web, func(n *tree.Node) {
 			n.Health, n.HealthReason = tree.HealthBad, "connection refused"
-			n.Checks = []tree.Checkup{{Failed: 2}}
-			n.Process = &spec.Process{Checks: []spec.Check{{Threshold: policy.Threshold{Failures: 3}}}}
+			n.Checks = []tree.Checkup{{Failed: 2, Last: "connection refused", At: at(94)}, {Name: "ok"}}
+			n.Process = &spec.Process{Checks: []spec.Check{
+				{Name: "page", Probe: spec.Probe{HTTP: &spec.HTTPProbe{URL: "http://me:secret@localhost/x?token=1"}}, Threshold: policy.Threshold{Failures: 3}}, {},
+			}}
 		})}, nil, `
 process web running at 1:30
   web: it is running, unhealthy: connection refused at 1:30
+  web: check page, http http://localhost/x: connection refused ×2 at 1:34
 restarts 0 of 5 within 60s of good running
 next it is restarted after 1 further failed check
 try health web
 try restart web
+` + tail},
+		{"frozen", []*tree.Node{with(web, func(n *tree.Node) { n.Frozen = true })}, nil, `
+process web running at 1:30
+  web: it is running, and stands still: somebody has frozen it at 1:30
+restarts 0 of 5 within 60s of good running
+next nothing, until somebody lets it go on
+try thaw web
+` + tail},
+		{"running, what it requires is down", []*tree.Node{with(web, func(n *tree.Node) { n.Process = &spec.Process{Requires: []string{"pg"}} })},
+			&tree.Breaker{Name: "pg", State: policy.Open, RetryAt: at(107)}, `
+process web running at 1:30
+  web: it is running at 1:30
+  web: it is not started again before pg answers
+    pg: its circuit breaker is open, next trial in 7s
+restarts 0 of 5 within 60s of good running
+next nothing: it runs
 ` + tail},
 		{"backoff", []*tree.Node{with(because(in(web, tree.StateBackoff, ""), &tree.Cause{Kind: tree.CauseRestart, Count: 2, Limit: limit, Delay: 2 * time.Second, Before: ended}),
 			func(n *tree.Node) { n.NextStartAt = at(97) })}, nil, `
@@ -105,7 +124,7 @@ try crashes web
 		{"stopped", []*tree.Node{because(in(web, tree.StateStopped, ""), &tree.Cause{Kind: tree.CauseAsked, By: "uid 7", Text: "lunch"})}, nil, `
 process web stopped at 1:35
   web: it is stopped at 1:35
-  web: by uid 7: lunch
+  web: asked for by uid 7: lunch
 restarts 0 of 5 within 60s of good running
 next nothing, until somebody starts it or a reload changes it
 try start web
@@ -115,7 +134,7 @@ try crashes web
 process web stopping at 1:35
   web: it is stopping at 1:35
 restarts 0 of 5 within 60s of good running
-next it is killed, unless it ends before at 1:45
+next it is killed, unless it has ended by then at 1:45
 try signal KILL web
 ` + tail},
 		{"exited", []*tree.Node{with(in(web, tree.StateExited, ""), func(n *tree.Node) { n.Cause = ended })}, nil, `
@@ -133,7 +152,7 @@ try start web
 process web starting at 1:35
   web: it is starting (loading) at 1:35
 restarts 0 of 5 within 60s of good running
-next it is ready by then, or has failed to start at 2:30
+next it has failed to start, unless it is ready by then at 2:30
 ` + tail},
 		{"waiting for a process", []*tree.Node{
 			with(in(web, tree.StateWaiting, ""), func(n *tree.Node) {
@@ -148,8 +167,9 @@ process web waiting at 1:35
     db: its restart budget is spent: 5 restarts within 60s of good running
     db: exited with code 1, after running 1.2s at 1:35
 restarts 0 of 5 within 60s of good running
-next it starts when db lets it
+next nothing, until somebody starts db
 try why db
+try start db
 ` + tail},
 		{"waiting for a breaker", []*tree.Node{
 			with(in(web, tree.StateWaiting, ""), func(n *tree.Node) {
@@ -160,7 +180,7 @@ process web waiting at 1:35
   web: it is waiting at 1:35
   web: waits for pg
     pg: its circuit breaker is open, next trial in 7s
-    pg: tcp 127.0.0.1:5432: refused, 9 failures in a row
+    pg: tcp 127.0.0.1:5432: refused ×9
 restarts 0 of 5 within 60s of good running
 next a trial of pg; it starts when that succeeds at 1:47
 try why pg

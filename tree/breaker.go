@@ -258,6 +258,7 @@ func (t *Tree) suspended(n *node) bool {
 // Breaker is what can be known of one dependency at one moment.
 type Breaker struct {
 	Name       string
+	Probe      spec.Probe // none set: only guarded commands feed it
 	State      policy.BreakerState
 	Failures   int
 	Limit      policy.BreakerLimit
@@ -272,7 +273,7 @@ func (t *Tree) Breakers() []Breaker {
 	out := make([]Breaker, 0, len(t.deps))
 	for i := range t.deps {
 		s := &t.deps[i]
-		b := Breaker{Name: s.spec.Name, State: s.shown, Failures: s.breaker.Failures(), Limit: s.spec.Breaker, Reason: s.reason}
+		b := Breaker{Name: s.spec.Name, Probe: s.spec.Probe, State: s.shown, Failures: s.breaker.Failures(), Limit: s.spec.Breaker, Reason: s.reason}
 		if s.shown == policy.Open {
 			b.RetryAt = s.breaker.RetryAt()
 		}

@@ -11,7 +11,7 @@ import (
 // decided. The zero value is "no particular reason".
 type Cause struct {
 	Kind   CauseKind
-	Node   string // the other node concerned, if any
+	Node   string // the other node concerned, if any; of CauseExit the one whose run ended
 	By     string // the person or signal that asked
 	Text   string // their words, or what failed
 	Exit   Exit   // of CauseExit and what follows from one
@@ -166,8 +166,11 @@ func restartWords(n int, l policy.Limit) string {
 }
 
 // BudgetWords says that a budget is spent: "5 restarts within 60s of good
-// running", or "5 restarts within 60s" under the wall clock.
+// running", "5 restarts within 60s" under the wall clock, or that there is none.
 func BudgetWords(l policy.Limit) string {
+	if l.Max == 0 {
+		return "no restarts are allowed"
+	}
 	s := "restarts"
 	if l.Max == 1 {
 		s = "restart"

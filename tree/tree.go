@@ -411,7 +411,7 @@ func (t *Tree) ended(n *node, e Exited) {
 	} else {
 		n.step = 0
 	}
-	cause := &Cause{Kind: CauseExit, Exit: exit}
+	cause := &Cause{Kind: CauseExit, Node: n.name, Exit: exit}
 	if !doomed {
 		t.judge(n, &exit, cause)
 		t.mourn(n, exit.ShellCode())

@@ -59,7 +59,7 @@ func (s *screen) why(f format, w *control.Why, now time.Time) error {
 	s.fact("restarts", w.Restarts)
 	next := w.Next
 	if w.NextAt != nil && next != "" {
-		next += fmt.Sprintf(" at %s, in %s", clockTime(*w.NextAt, now), seconds(max(w.NextAt.Sub(now).Round(100*time.Millisecond), 0).Seconds()))
+		next = fmt.Sprintf("at %s, in %s: %s", clockTime(*w.NextAt, now), seconds(max(w.NextAt.Sub(now).Round(100*time.Millisecond), 0).Seconds()), next)
 	}
 	s.fact("next", next)
 	if len(w.Output) > 0 {
@@ -93,15 +93,15 @@ func (s *screen) headline(w *control.Why, now time.Time) {
 
 // chain prints the causes. What is about another process or dependency says so.
 func (s *screen) chain(w *control.Why, now time.Time) {
-	of := w.Name
+	of, depth := w.Name, 0
 	for i, l := range w.Chain {
 		if i == 0 && (l.What == "it is "+w.State || l.What == "it is in "+w.State) {
 			continue // the headline has said so
 		}
 		indent := strings.Repeat("  ", l.Depth+1)
 		text := s.line(l.What)
-		if l.Of != of {
-			of = l.Of
+		if l.Of != of || l.Depth > depth {
+			of, depth = l.Of, l.Depth
 			text = s.line(l.Of) + ": " + text
 		}
 		if l.At != nil {
