@@ -45,6 +45,10 @@ func (s *Server) logs(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if q.Stream == "stderr" && len(sources) > 0 && !slices.ContainsFunc(sources, tellsStreams) {
+		return problemf(CodeFailed, "set logs.format to text or json, or logs.stderr_file",
+			"output of %s does not tell stderr from stdout: it is in one raw file", sources[0].Name)
+	}
 	ctx, cancel, err := s.stay(w, r, maxFollow)
 	if err != nil {
 		return err
@@ -90,6 +94,12 @@ func (s *Server) sources(patterns []string) (_ []logs.Source, several bool, err 
 		return nil, false, problemf(CodeFailed, "", "output of %s is not kept: logs.output is %s", sources[0].Name, sources[0].Logs.Output)
 	}
 	return kept, len(nodes) > 1, nil
+}
+
+// tellsStreams reports whether the kept output of a process says which stream a
+// line came by.
+func tellsStreams(s logs.Source) bool {
+	return s.Logs.StderrFile != "" || s.Logs.Format != spec.FormatRaw || s.Logs.Output == spec.OutputConsole
 }
 
 func (s *Server) parseLogQuery(v url.Values) (q logs.Query, err error) {

@@ -87,11 +87,15 @@ func TestLogs(t *testing.T) {
 	if codeOf(t, err) != CodeFailed || !strings.Contains(err.Error(), "output of quiet is not kept: logs.output is none") {
 		t.Errorf("got %v", err)
 	}
+	_, _, err = readLogs(t, w, LogsRequest{Names: []string{"web"}, Stream: "stderr"})
+	if codeOf(t, err) != CodeFailed || !strings.Contains(err.Error(), "output of web does not tell stderr from stdout") {
+		t.Errorf("got %v", err)
+	}
 }
 
 func TestLogsQuery(t *testing.T) {
 	t.Parallel()
-	f := newFake(writer(1, "web", spec.OutputFile))
+	f := newFake(writer(1, "web", spec.OutputConsole))
 	var got logs.Query
 	f.output = func(_ context.Context, _ []logs.Source, q logs.Query, _ func(logs.Record) error) error {
 		got = q
