@@ -186,13 +186,17 @@ func (s *Server) perform1(ctx context.Context, a action) ([]ActionResult, error)
 }
 
 // rolling returns in which steps processes are restarted so that of several
-// instances of one process only one is down at a time.
+// instances of one process only one is taken down at a time. What is down
+// already comes up with the first: others may wait for it.
 func rolling(nodes []*tree.Node) (steps [][]string) {
 	seen := map[string]int{}
 	for _, n := range nodes {
 		base, _, _ := strings.Cut(n.Name, "@")
-		step := seen[base]
-		seen[base]++
+		step := 0
+		if n.State == tree.StateRunning {
+			step = seen[base]
+			seen[base]++
+		}
 		if step == len(steps) {
 			steps = append(steps, nil)
 		}

@@ -18,10 +18,15 @@ func TestRolling(t *testing.T) {
 		{"db", [][]string{{"db"}}},
 		{"db api/web", [][]string{{"db", "api/web"}}},
 		{"web@1 web@2 db web@3 job@1 job@2", [][]string{{"web@1", "db", "job@1"}, {"web@2", "job@2"}, {"web@3"}}},
+		{"-web@1 web@2 db -web@3 web@4", [][]string{{"web@1", "web@2", "db", "web@3"}, {"web@4"}}},
 	} {
 		var nodes []*tree.Node
 		for _, name := range strings.Fields(test.names) {
-			nodes = append(nodes, running(1, name))
+			n := running(1, strings.TrimPrefix(name, "-"))
+			if strings.HasPrefix(name, "-") {
+				n = in(n, tree.StateStopped, "by uid 0")
+			}
+			nodes = append(nodes, n)
 		}
 		if diff := cmp.Diff(test.want, rolling(nodes)); diff != "" {
 			t.Errorf("%s: %s", test.names, diff)
