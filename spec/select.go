@@ -3,6 +3,7 @@ package spec
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -25,9 +26,9 @@ func (e *UnknownError) Error() string {
 
 // Select returns the indexes of those of names, full names of processes in
 // tree order, that the patterns mean: a full name, a group (all in it), the
-// base of all instances, a glob as path.Match has it, a base name that is
-// unique, or "all". Each index comes once, in tree order. A pattern that
-// matches nothing is an *UnknownError.
+// base of all instances, a glob as path.Match has it, the last part of the name
+// of a process or group, where it is unique, or "all". Each index comes once, in
+// tree order. A pattern that matches nothing is an *UnknownError.
 func Select(names []string, patterns []string) ([]int, error) {
 	chosen := make([]bool, len(names))
 	for _, p := range patterns {
@@ -75,19 +76,18 @@ func selectOne(names []string, pattern string, chosen []bool) error {
 	return selectBase(names, pattern, chosen)
 }
 
-// selectBase marks the process, with its instances, whose last part is base.
+// selectBase marks the process, its instances, or all in the group, whose last
+// part is base.
 func selectBase(names []string, base string, chosen []bool) error {
 	owners := []string{} // distinct full names without the instance
 	for _, n := range names {
-		owner, _, _ := strings.Cut(n, "@")
-		if path.Base(n) != base && path.Base(owner) != base {
-			continue
-		}
-		if path.Base(n) == base {
-			owner = n
-		}
-		if len(owners) == 0 || owners[len(owners)-1] != owner {
-			owners = append(owners, owner)
+		for i := range len(n) + 1 {
+			if i < len(n) && n[i] != '/' && n[i] != '@' {
+				continue
+			}
+			if owner := n[:i]; path.Base(owner) == base && !slices.Contains(owners, owner) {
+				owners = append(owners, owner)
+			}
 		}
 	}
 	switch len(owners) {
