@@ -135,7 +135,8 @@ func (b *builder) spec(name string, d *process, p pair) *spec.Process {
 	}
 	out.ReloadSignal, out.Hooks[spec.OnReload] = b.reload(d, p)
 	out.Watch = b.watch(d, p)
-	out.Sockets = b.sockets(name, d, out.Rights.User)
+	out.Sockets = b.sockets(name, d, p, out.Rights.User)
+	out.StartOnConnection = d.onConnection && len(out.Sockets) > 0
 	for _, v := range overlay(overlay(d.fileEnv, b.r.variables(d.envFiles)), d.env) {
 		out.Env = append(out.Env, v.entry)
 	}

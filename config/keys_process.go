@@ -36,6 +36,8 @@ type process struct {
 	cgroup      spec.Cgroup
 	sockets     []socket // each name once
 	at          places
+
+	onConnection bool
 }
 
 // variable is one of an environment. Its entry, NAME=value, is shared by all

@@ -64,6 +64,8 @@ func socketKeys() []key[process] {
 				" 3, 4 and so on with `$LISTEN_FDS`, `$LISTEN_FDNAMES` and `$LISTEN_PID`, as systemd does. All instances share them.",
 			set: func(r *reader, n node, to *process) { r.sockets(n, to) },
 		},
+		boolKey("start_on_connection", "false", "Start it only when somebody connects to one of its `sockets`, or a person starts it.",
+			func(p *process) *bool { return &p.onConnection }),
 	}
 }
 
@@ -153,7 +155,7 @@ func hostPort(text string) (string, bool) {
 }
 
 // sockets returns the sockets of a process.
-func (b *builder) sockets(name string, d *process, user *spec.User) (out []spec.Socket) {
+func (b *builder) sockets(name string, d *process, p pair, user *spec.User) (out []spec.Socket) {
 	for _, s := range d.sockets {
 		if s.listenAt.src == nil {
 			b.r.problem(s.at, "has no address", "such as listen: tcp://127.0.0.1:8080")
@@ -174,6 +176,9 @@ func (b *builder) sockets(name string, d *process, user *spec.User) (out []spec.
 			b.claimSocket(&s, name)
 		}
 		out = append(out, s.Socket)
+	}
+	if at, ok := own(d.at, "start_on_connection", p.at.path); ok && d.onConnection && len(d.sockets) == 0 {
+		b.r.problem(at, "waits for a connection, and there are no sockets", "give the process sockets")
 	}
 	if fd := d.readiness; len(out) > 0 && fd != nil && fd.kind == "fd" && fd.fd < firstFD+len(out) {
 		b.r.problem(fd.at["fd"], "is the descriptor of a socket", fmt.Sprintf("choose %d or more", firstFD+len(out)))

@@ -30,6 +30,9 @@ func TestLoadSockets(t *testing.T) {
 	if d := cmp.Diff(want, listener.Sockets); d != "" {
 		t.Errorf("sockets (-want +got):\n%s", d)
 	}
+	if !listener.StartOnConnection || one(t, tree, "web").StartOnConnection {
+		t.Error("start_on_connection is not what the file says")
+	}
 }
 
 // TestSocketLayers: a process refines what the defaults say of a socket, and

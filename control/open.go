@@ -49,7 +49,7 @@ func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) error {
 }
 
 // unready returns the processes that start with the daemon and neither run in
-// good health nor have ended with success.
+// good health, nor have ended with success, nor listen for what starts them.
 func unready(snap *tree.Snapshot) (missing []*tree.Node) {
 	for _, n := range snap.Nodes {
 		if !n.IsGroup && n.Process.Autostart && !ready(n) {
@@ -65,6 +65,8 @@ func ready(n *tree.Node) bool {
 		return n.Health != tree.HealthBad
 	case tree.StateExited:
 		return succeeded(n)
+	case tree.StateWaiting:
+		return n.Cause != nil && n.Cause.Kind == tree.CauseConnection // the first request starts it
 	default:
 		return false
 	}

@@ -54,6 +54,10 @@ func TestReadyz(t *testing.T) {
 		{"done with success", []*tree.Node{done}, "ok\n"},
 		{"over without success", []*tree.Node{lost}, "up exited\n"},
 		{"not started by itself", []*tree.Node{in(running(1, "off"), tree.StateStopped, "")}, "ok\n"},
+		{"listens for what starts it", []*tree.Node{with(in(up, tree.StateWaiting, ""), func(n *tree.Node) {
+			n.Cause = &tree.Cause{Kind: tree.CauseConnection}
+		})}, "ok\n"},
+		{"waits for another", []*tree.Node{in(up, tree.StateWaiting, "")}, "up waiting\n"},
 		{"stopped by a person", []*tree.Node{in(up, tree.StateStopped, "")}, "up stopped\n"},
 		{"starting", []*tree.Node{in(up, tree.StateStarting, "")}, "up starting\n"},
 		{"several", []*tree.Node{in(up, tree.StateBackoff, "a secret"), health(tree.Healthy), in(autostart(running(2, "api/b")), tree.StateFailed, "")},

@@ -1,6 +1,8 @@
 package control
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"gosup/tree"
@@ -24,7 +26,7 @@ type Process struct {
 	WithinSeconds *float64   `json:"within_seconds"`
 	NextStartAt   *time.Time `json:"next_start_at"`
 	Reason        string     `json:"reason"`
-	WaitingOn     []string   `json:"waiting_on"` // names, never null
+	WaitingOn     []string   `json:"waiting_on"` // names, or the addresses of its sockets; never null
 	LastExit      *Exit      `json:"last_exit"`
 	Run           uint64     `json:"run"`       // counts the starts of this process
 	Succeeded     bool       `json:"succeeded"` // it is exited, and that was a success
@@ -124,6 +126,13 @@ func (c clock) process(n *tree.Node) Process {
 		p.WaitingOn = []string{}
 	}
 	return p
+}
+
+// Listens reports whether a process waits for nothing but a connection, which
+// starts it: as for what runs, there is nothing to be done.
+func (p *Process) Listens() bool {
+	isName := func(word string) bool { return !strings.Contains(word, "://") } // as addresses have it, and no name
+	return p.State == tree.StateWaiting.String() && len(p.WaitingOn) > 0 && !slices.ContainsFunc(p.WaitingOn, isName)
 }
 
 // succeeded reports whether a process is exited and that was a success.

@@ -336,6 +336,8 @@ func (e *explainer) nextOfWaiting(n *tree.Node) (string, *time.Time) {
 		}
 	}
 	switch {
+	case n.Cause != nil && n.Cause.Kind == tree.CauseConnection:
+		return "it starts when somebody connects to " + strings.Join(n.WaitingOn, " or "), nil
 	case n.Cause != nil && n.Cause.Kind == tree.CauseQueue:
 		return "it starts when one of those that are starting is done", nil
 	case len(n.WaitingOn) > 0:
@@ -382,6 +384,10 @@ func (e *explainer) try(n *tree.Node) []Advice {
 	case tree.StateStopped, tree.StateExited:
 		advice = append(advice, ctl("start", "starts it"))
 	case tree.StateWaiting:
+		if n.Cause != nil && n.Cause.Kind == tree.CauseConnection {
+			advice = append(advice, ctl("start", "starts it now"))
+			break
+		}
 		for _, name := range n.WaitingOn {
 			advice = append(advice, Advice{"gosup ctl why " + name, "says why " + name + " is as it is"})
 		}

@@ -71,9 +71,11 @@ func whyKinds() map[string]struct {
 			[]string{"web: restarted with db, which it depends on", "db: asked for by uid 7"}},
 		"CauseBreaker": {waiting("pg"), tree.Cause{Kind: tree.CauseBreaker, Node: "pg", Until: tree.Time(200 * time.Second)},
 			[]string{"web: waits for pg", "pg: its circuit breaker is open, next trial in 1m40s", "pg: tcp 127.0.0.1:5432: connection refused ×9", "next a trial of pg; it starts when that succeeds at 3:20", "try why pg"}},
-		"CauseBack":      {web, tree.Cause{Kind: tree.CauseBack, Node: "pg"}, []string{"web: started again since pg is back"}},
-		"CauseUnheard":   {waiting("pg"), tree.Cause{Kind: tree.CauseUnheard, Node: "pg"}, []string{"web: waits for pg", "pg: its circuit breaker is"}},
-		"CauseTurn":      {waiting(), tree.Cause{Kind: tree.CauseTurn, Node: "pg"}, []string{"web: waits for its turn: the circuit breaker of pg has just closed", "next it starts when that is over"}},
+		"CauseBack":    {web, tree.Cause{Kind: tree.CauseBack, Node: "pg"}, []string{"web: started again since pg is back"}},
+		"CauseUnheard": {waiting("pg"), tree.Cause{Kind: tree.CauseUnheard, Node: "pg"}, []string{"web: waits for pg", "pg: its circuit breaker is"}},
+		"CauseTurn":    {waiting(), tree.Cause{Kind: tree.CauseTurn, Node: "pg"}, []string{"web: waits for its turn: the circuit breaker of pg has just closed", "next it starts when that is over"}},
+		"CauseConnection": {waiting("tcp://:80", "unix:///x"), tree.Cause{Kind: tree.CauseConnection, Text: "first connection on http or x"},
+			[]string{"web: waits for the first connection on http or x", "next it starts when somebody connects to tcp://:80 or unix:///x", "try start web"}},
 		"CauseEssential": {stopping, tree.Cause{Kind: tree.CauseEssential, Node: "db", Before: exit}, []string{"web: db is essential and has ended", "web: killed by SIGKILL"}},
 	}
 }

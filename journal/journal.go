@@ -152,6 +152,10 @@ func nameOf(e tree.Event) string {
 		return "probed"
 	case tree.Notified:
 		return "notified"
+	case tree.Listened:
+		return "listened"
+	case tree.Knocked:
+		return "knocked"
 	case tree.Guarded:
 		return "guarded"
 	case tree.HookDone:
@@ -181,6 +185,10 @@ func eventOf(e entry) (tree.Event, error) {
 		return decode[tree.Probed](e)
 	case "notified":
 		return decode[tree.Notified](e)
+	case "listened":
+		return decode[tree.Listened](e)
+	case "knocked":
+		return decode[tree.Knocked](e)
 	case "guarded":
 		return decode[tree.Guarded](e)
 	case "hook_done":

@@ -19,6 +19,7 @@ type crew interface {
 	cancel(tree.CancelHook)
 	record(tree.Crashed) // not answered
 	probe(tree.Probe)    // answered by exactly one Probed
+	listen(tree.Listen)  // answered by exactly one Listened, then by at most one Knocked
 }
 
 // wish is an event on its way to the loop, with the place for its answer if it
@@ -173,6 +174,8 @@ func (m *Manager) carryOut(e tree.Effect) {
 		m.crew.cancel(e)
 	case tree.Probe:
 		m.crew.probe(e)
+	case tree.Listen:
+		m.crew.listen(e)
 	case tree.Answer:
 		m.replies[e.ID] <- e
 		delete(m.replies, e.ID)

@@ -51,6 +51,7 @@ func (c *fakeCrew) hook(tree.RunHook)      {}
 func (c *fakeCrew) cancel(tree.CancelHook) {}
 func (c *fakeCrew) record(tree.Crashed)    {}
 func (c *fakeCrew) probe(tree.Probe)       {}
+func (c *fakeCrew) listen(tree.Listen)     {}
 func (c *fakeCrew) forget(tree.Forget)     {}
 
 // crash ends the latest run.

@@ -104,6 +104,7 @@ func (o *outfitter) hook(e tree.RunHook)      { o.queue.put(e) }
 func (o *outfitter) cancel(e tree.CancelHook) { o.queue.put(e) }
 func (o *outfitter) record(e tree.Crashed)    { o.queue.put(e) }
 func (o *outfitter) probe(e tree.Probe)       { o.queue.put(e) }
+func (o *outfitter) listen(e tree.Listen)     { o.queue.put(e) }
 func (o *outfitter) signal(e tree.Signal)     { o.hand.signal(e) }
 
 // heard takes the hand's events on the hand's goroutine.
@@ -157,6 +158,8 @@ func (o *outfitter) do(job any) {
 		o.dismiss(e)
 	case tree.Probe:
 		o.ask(e)
+	case tree.Listen:
+		o.await(e)
 	case tree.Crashed:
 		o.recordCrash(e)
 	case tree.RunHook:
@@ -255,6 +258,21 @@ func (o *outfitter) handOver(e tree.Start, l *launch) error {
 	l.Env = append(l.Env, "LISTEN_FDS="+strconv.Itoa(len(fds)), "LISTEN_FDNAMES="+strings.Join(names, ":"))
 	l.Listens = true
 	return nil
+}
+
+// await opens the sockets of a process and tells when something arrives at one.
+func (o *outfitter) await(e tree.Listen) {
+	if err := o.descriptors.open(e.Process); err != nil {
+		o.m.Tell(tree.Listened{Node: e.Node, Call: e.Call, Why: err.Error()})
+		return
+	}
+	// Before the watch, which may call at once.
+	o.m.Tell(tree.Listened{Node: e.Node, Call: e.Call})
+	knocked := func() { o.m.Tell(tree.Knocked{Node: e.Node, Call: e.Call}) }
+	if err := o.descriptors.await(e.Process, knocked); err != nil {
+		o.m.log.Warn("not seen when somebody connects: started at once", slog.String("process", e.Process.Name), slog.Any("err", err))
+		knocked()
+	}
 }
 
 // ask sends a probe, with the surroundings of its process.

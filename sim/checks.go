@@ -50,6 +50,10 @@ func (w *World) before() {
 			} else {
 				c.exits++
 			}
+		case tree.Listened:
+			if e.Why != "" {
+				c.busy++ // that is a failed start, unless it was overtaken
+			}
 		case tree.HookDone:
 			if e.Moment == spec.PreStart && e.Why != "" {
 				c.busy++
@@ -204,7 +208,8 @@ func (w *World) checkStartOrder(view []*tree.Node, id tree.NodeID) {
 			for j := p + 1; j < i; j++ {
 				switch view[j].State {
 				case tree.StateStarting, tree.StateWaiting, tree.StateBackoff:
-					if !view[j].IsGroup {
+					listens := view[j].State == tree.StateWaiting && !view[j].IsGroup && view[j].Process.StartOnConnection
+					if !view[j].IsGroup && !listens {
 						w.fault("%s is started while %s is %s", view[first].Name, view[j].Name, view[j].State)
 					}
 				}

@@ -110,6 +110,9 @@ func randomProcess(d dice, name string) *spec.Process {
 	for range max(0, d.IntN(5)-2) {
 		p.Checks = append(p.Checks, randomCheck(d))
 	}
+	if chance(d, 10) {
+		p.Sockets, p.StartOnConnection = []spec.Socket{{Name: "s", Address: ":1"}}, true
+	}
 	if chance(d, 4) {
 		for m := range p.Hooks {
 			if chance(d, 2) {
@@ -225,7 +228,7 @@ func changeGroup(d dice, g *spec.Group) spec.Group {
 
 func changeProcess(d dice, p *spec.Process) *spec.Process {
 	c := *p
-	switch d.IntN(6) {
+	switch d.IntN(7) {
 	case 4:
 		c.Checks = []spec.Check{randomCheck(d)}
 	case 5:
@@ -236,6 +239,8 @@ func changeProcess(d dice, p *spec.Process) *spec.Process {
 		c.Restart = randomRestart(d)
 	case 2:
 		c.Autostart = !p.Autostart
+	case 6:
+		c.StartOnConnection = !c.StartOnConnection && len(c.Sockets) > 0
 	case 3:
 		c.Stop.Steps = []spec.StopStep{{Signal: sigterm, Wait: 20 * ms}}
 	}
@@ -301,7 +306,8 @@ func randomLife(d dice) Life {
 		Ready: pick(d, 0, 0, 10*ms, time.Second, Forever),
 		Well:  pick(d, Forever, Forever, 0, 50*ms, 5*time.Second), Latency: pick(d, 0, 0, 3*ms, time.Hour),
 		Hook: pick(d, 0, ms, ms, Forever), HookFails: chance(d, 5),
-		Exit: pick(d, tree.Exit{}, tree.Exit{Code: 1}, tree.Exit{Code: 1}, tree.Exit{Code: 78}, Killed(sigsegv), Killed(sigkill)),
+		Knock: pick(d, 0, ms, 100*ms, 20*time.Second, Forever),
+		Exit:  pick(d, tree.Exit{}, tree.Exit{Code: 1}, tree.Exit{Code: 1}, tree.Exit{Code: 78}, Killed(sigsegv), Killed(sigkill)),
 	}
 	switch d.IntN(20) {
 	case 0, 1:
@@ -310,6 +316,8 @@ func randomLife(d dice) Life {
 		l.Fails, l.Busy = "text file busy", true
 	case 3, 4, 5:
 		l.Leaves, l.Remaining = true, pick(d, Forever, ms, time.Second)
+	case 6:
+		l.Taken = "address already in use"
 	}
 	return l
 }

@@ -19,7 +19,7 @@ var update = flag.Bool("update", false, "write what is generated into the docs")
 func TestStateDiagram(t *testing.T) {
 	t.Parallel()
 	seen := map[[2]string]bool{}
-	for seed := uint64(1); seed <= 250; seed++ {
+	for seed := uint64(1); seed <= 700; seed++ {
 		s := newStorm(fromSeed(seed), 25, seed)
 		s.w.Saw = func(e tree.Effect) {
 			if n, ok := e.(tree.Note); ok && n.Type == tree.NoteState && n.From != n.To {
@@ -50,7 +50,7 @@ func TestStateDiagram(t *testing.T) {
 // meanings says what each state is, for the table.
 var meanings = map[tree.State]string{
 	tree.StateStopped:  "down, by a person's wish or because autostart is off",
-	tree.StateWaiting:  "wants to run and waits for something else: its turn, a dependency, a breaker, what its last run left behind; `why` says for what",
+	tree.StateWaiting:  "wants to run and waits for something else: its turn, a dependency, a breaker, a connection, what its last run left behind; `why` says for what",
 	tree.StateStarting: "its hook before the start runs, or it was started and is not ready yet",
 	tree.StateRunning:  "up and ready",
 	tree.StateStopping: "asked to end, with all that it has started; then its hook after the end",

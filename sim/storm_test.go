@@ -95,6 +95,8 @@ func line(e tree.Effect) string {
 	switch e := e.(type) {
 	case tree.Start:
 		return fmt.Sprint("start ", e.Node, e.Run, e.Process.Name, e.Restarts)
+	case tree.Listen:
+		return fmt.Sprint("listen ", e.Node, e.Call, e.Process.Name)
 	case tree.Note:
 		exit := ""
 		if e.Exit != nil {

@@ -24,6 +24,8 @@ type Life struct {
 	Code  int           // its exit code when it obeys; -1: the signal kills it
 	Dies  time.Duration // from SIGKILL to its end; Forever: stuck in the kernel
 
+	Knock   time.Duration // from when its sockets are open to somebody who connects; Forever for nobody
+	Taken   string        // not empty: its sockets cannot be opened, and why
 	Ready   time.Duration // from its begin to its readiness, where that is asked for; Forever for never
 	Well    time.Duration // from its begin to its first failing check; Forever for never
 	Latency time.Duration // of its answers to probes
@@ -92,8 +94,9 @@ type run struct {
 	exit   tree.Exit
 	ended  uint64 // the Step that was told of the end
 
-	hooked   bool // it began with a hook, which knows its life
-	stopping bool // it has had the first signal of a stop
+	call     uint64 // of the last Listen
+	hooked   bool   // it began with a hook, which knows its life
+	stopping bool   // it has had the first signal of a stop
 }
 
 type stage uint8
@@ -215,6 +218,7 @@ func (w *World) Renew() {
 	for i := range w.runs {
 		r := &w.runs[i]
 		if r.stage == none && !r.hooked {
+			w.Knock(tree.NodeID(i)) // whoever waits for that
 			continue
 		}
 		r.life = w.life(r.proc, r.number)
@@ -274,6 +278,8 @@ func (w *World) obey(e tree.Effect) {
 		w.signal(e)
 	case tree.Probe:
 		w.probe(e)
+	case tree.Listen:
+		w.listen(e)
 	case tree.RunHook:
 		w.hook(e)
 	case tree.CancelHook:
@@ -406,6 +412,10 @@ func (w *World) happen(e tree.Event) (tree.Event, bool) {
 		return w.exited(e, r), true
 	case tree.Probed:
 		w.flight(e, -1)
+	case tree.Listened:
+		w.listened(e)
+	case tree.Knocked:
+		return e, w.run(e.Node).call == e.Call
 	case tree.HookDone:
 		return e, w.hookDone(e)
 	case tree.Notified:

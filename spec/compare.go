@@ -16,6 +16,7 @@ func (p *Process) SameRun(q *Process) bool {
 		c.Stop = Stop{}
 		c.Hooks, c.ReloadSignal = Hooks{}, 0
 		c.DependsOn, c.Requires, c.Watch = nil, nil, nil
+		c.StartOnConnection = false
 		c.Checks = heartbeats(c.Checks)
 		if c.Logs.Output != OutputNone && c.Logs.Output != OutputInherit {
 			// The run writes to FIFOs that stay; what lies behind them may change.

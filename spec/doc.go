@@ -129,6 +129,8 @@ type Process struct {
 	Requires     []string // names of dependencies
 	Watch        *Watch   // nil: no files are watched
 	Sockets      []Socket // in the order in which they are handed over
+
+	StartOnConnection bool // it waits with its start until somebody connects to one of Sockets
 }
 
 // Restart is when, how fast and how often a process is restarted.

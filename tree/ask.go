@@ -54,12 +54,14 @@ func (t *Tree) askedOf(n *node, e Asked) Result {
 		r.Err = t.askedToFeign(n, e)
 		r.Changed = r.Err == ""
 	case e.Verb == AskStart:
+		n.invited = true
 		r.Changed = t.askedToStart(n, cause)
 	case e.Verb == AskStop:
 		r.Changed = t.askedToStop(n, cause)
 		r.Without = t.without(n)
 		t.undo(n, e, AskStart)
 	case e.Verb == AskRestart:
+		n.invited = true
 		t.askedToStart(n, cause)
 		n.cause = cause
 		r.Changed = true
@@ -200,7 +202,7 @@ func (t *Tree) askedToStop(n *node, cause *Cause) bool {
 		return n.body != absent
 	}
 	changed := n.rest == wanted
-	n.rest, n.cause = stopped, cause
+	n.rest, n.cause, n.invited = stopped, cause, false
 	n.notBefore, n.auto, n.busySince = 0, false, 0
 	return changed
 }

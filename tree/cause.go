@@ -56,6 +56,7 @@ const (
 	CauseUnheard               // Node, which it requires, has not answered its first probe
 	CauseTurn                  // the breaker of Node has closed, and others start first
 	CauseEssential             // Node was essential and has ended for good
+	CauseConnection            // it starts when somebody connects: Text
 )
 
 // String says the cause in words; "" for nil.
@@ -121,6 +122,8 @@ func (c *Cause) String() string {
 		return "waits for " + c.Node + ": its first probe is under way"
 	case CauseEssential:
 		return c.after(c.Node + " is essential and has ended")
+	case CauseConnection:
+		return "waits for the " + c.Text
 	case CauseLeft:
 		return "waits for the end of what the last run left behind"
 	case CauseQueue:

@@ -139,6 +139,10 @@ func (t *Tree) checkProgress(n *node) {
 		if k := t.unheardOf(n); k == 0 || !t.deps[k-1].probing && t.next > t.deps[k-1].due {
 			t.broken(n, "waits for a first answer that nobody is asked for")
 		}
+	case t.expectant(n):
+		if !n.mute() {
+			t.broken(n, "waits for a connection that is not needed")
+		}
 	case n.queued:
 		if t.starting < t.settings.ParallelStarts {
 			t.broken(n, "waits for its turn, and it is its turn")

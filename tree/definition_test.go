@@ -84,6 +84,11 @@ func parseProcess(name string, words []string) *spec.Process {
 			p.Essential = true
 		case "noautostart":
 			p.Autostart = false
+		case "sockets": // sockets=http,admin: it starts when somebody connects
+			for _, s := range strings.Split(value, ",") {
+				p.Sockets = append(p.Sockets, spec.Socket{Name: s, Address: "127.0.0.1:80"})
+			}
+			p.StartOnConnection = true
 		case "argv": // a change that needs a new run
 			p.Argv = append(p.Argv, value)
 		case "stop":

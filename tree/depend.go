@@ -51,6 +51,9 @@ func (t *Tree) link() {
 func (n *node) satisfied(c spec.Condition) bool {
 	done := n.rest == over && n.lastExit != nil && n.lastExit.Signal == 0 && n.proc.Restart.Success(n.lastExit.Code)
 	up := n.body == alive && !n.parting()
+	if n.listens() && (c == spec.Started || c == spec.Ready) {
+		return true // who connects has it started: waiting for more would be waiting for oneself
+	}
 	switch c {
 	case spec.Completed:
 		return done
@@ -142,6 +145,11 @@ func (t *Tree) waitingOn(n *node) []string {
 	}
 	if len(names) == 0 && n.waitFor != 0 {
 		names = append(names, t.nodes[n.waitFor].name)
+	}
+	if t.expectant(n) {
+		for _, s := range n.proc.Sockets {
+			names = append(names, s.String())
+		}
 	}
 	return names
 }

@@ -165,7 +165,7 @@ func (r *reloader) redefine(n *node, p *spec.Process) {
 		n.cycle, n.auto, n.cause = true, false, r.cause
 		r.nodes[n.parent].cycling = true
 	case n.rest == wanted && n.body == absent && !same:
-		n.notBefore, n.auto, n.cause = 0, false, r.cause
+		n.notBefore, n.auto, n.cause, n.ear = 0, false, r.cause, deaf
 	}
 	if n.ready {
 		r.rechecked = append(r.rechecked, recheck{n.id, checks})

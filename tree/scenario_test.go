@@ -120,6 +120,9 @@ func (s *scenario) do(words []string, block string) {
 			}
 		}
 		s.w.RunTo(s.w.Now())
+	case "knock": // somebody connects to a process that waits for it
+		s.w.Knock(s.id(rest[0]))
+		s.w.RunTo(s.w.Now())
 	case "let", "once": // let a …: each run of a is so; once a …: the next one
 		s.let(verb == "once", rest[0], rest[1:])
 	case "start", "stop", "restart", "signal":
@@ -172,7 +175,7 @@ func (s *scenario) shutdown(words []string) {
 
 // let sets the life of the runs of a process: "runs 3s", "ends 1 after 3s",
 // "obeys after 2s", "ignores", "leaves children", "spawns after 1s",
-// "fails WHY", "busy".
+// "fails WHY", "busy", "taken WHY" (its sockets).
 func (s *scenario) let(once bool, name string, words []string) {
 	life := sim.Steady
 	switch words[0] {
@@ -197,6 +200,8 @@ func (s *scenario) let(once bool, name string, words []string) {
 		}
 	case "spawns":
 		life.Spawn = s.duration(words[2])
+	case "taken":
+		life.Taken = strings.Join(words[1:], " ")
 	case "fails":
 		life.Fails = strings.Join(words[1:], " ")
 	case "busy":

@@ -145,7 +145,7 @@ func (t *Tree) lower(n *node) {
 // add sums member n up in its group p.
 func (p *node) add(n *node) {
 	p.down = p.down && n.down
-	resting := !n.isGroup() && n.rest != wanted
+	resting := !n.isGroup() && (n.rest != wanted || n.listens())
 	p.up = p.up && (n.up || resting)
 	p.well = p.well && (n.well || resting)
 	p.late = p.late || n.late || (n.must || n.parting()) && !n.down
@@ -161,6 +161,7 @@ func (t *Tree) setClock(n *node) {
 
 // stop moves a process that must be down towards that, and sums it up.
 func (t *Tree) stop(n *node) {
+	t.cease(n)
 	n.down = n.body == absent
 	switch {
 	case n.down || n.body == spawning:
@@ -376,7 +377,7 @@ func (t *Tree) yield(n *node, i int32) {
 	if p.block != 0 || !p.group.Strategy.Ordered() {
 		return
 	}
-	if n.isGroup() && !n.up || !n.isGroup() && n.rest == wanted && (n.must || !n.ready || n.parting()) {
+	if n.isGroup() && !n.up || !n.isGroup() && n.rest == wanted && !n.listens() && (n.must || !n.ready || n.parting()) {
 		p.block = i
 	}
 }
@@ -409,6 +410,8 @@ func (t *Tree) start(n *node, open bool, due Time, block int32) {
 		waitFor = t.missing(n)
 	case t.unheardOf(n) != 0:
 		unheard = true
+	case n.body == absent && n.mute():
+		t.listen(n)
 	case t.settings.ParallelStarts > 0 && t.starting >= t.settings.ParallelStarts:
 		queued = true
 	case n.body == absent:
@@ -439,17 +442,28 @@ func (t *Tree) wait(n *node, block int32, queued, unheard bool) {
 
 // begin begins a run.
 func (t *Tree) begin(n *node) {
-	n.run++
-	n.notBefore, n.planned, n.spoken, n.touched = 0, false, false, true
-	if n.auto {
-		n.auto = false
-		n.total++
-	}
+	t.enter(n)
 	if t.hooked(n, spec.PreStart) {
 		n.body = preparing
 		return
 	}
 	t.spawn(n)
+}
+
+// enter counts a new run, which has nothing yet.
+func (t *Tree) enter(n *node) {
+	n.run++
+	n.notBefore, n.planned, n.spoken, n.touched = 0, false, false, true
+	n.ear, n.invited = deaf, false
+	t.recount(n)
+}
+
+// recount counts a start that is an automatic restart.
+func (t *Tree) recount(n *node) {
+	if n.auto {
+		n.auto = false
+		n.total++
+	}
 }
 
 // spawn orders the fork of a run.

@@ -29,6 +29,8 @@ func (t *Tree) state(n *node) State {
 		return StateWaiting
 	case n.busySince != 0:
 		return StateStarting
+	case t.expectant(n):
+		return StateWaiting
 	case n.auto, n.nextFrom > t.now:
 		return StateBackoff
 	}
@@ -41,7 +43,13 @@ func (t *Tree) groupState(p *node) State {
 		return StateFailed
 	}
 	var seen [len(stateNames)]bool
-	t.eachMember(p, func(m *node) { seen[m.shown] = true })
+	t.eachMember(p, func(m *node) {
+		if !m.isGroup() && m.listens() && m.shown == StateWaiting {
+			seen[StateRunning] = true // it is as up as it is to be
+			return
+		}
+		seen[m.shown] = true
+	})
 	for _, s := range [...]State{StateStopping, StateBackoff, StateStarting, StateWaiting, StateRunning, StateFailed, StateExited} {
 		if seen[s] {
 			if s == StateWaiting {
@@ -68,6 +76,8 @@ func (t *Tree) why(n *node) *Cause {
 		return &Cause{Kind: CauseUnheard, Node: t.deps[t.unheardOf(n)-1].spec.Name}
 	case n.shown == StateWaiting && n.waitFor != 0:
 		return t.waitCause(n)
+	case n.shown == StateWaiting && t.expectant(n):
+		return connectionCause(n)
 	case n.shown == StateWaiting && n.body == closing:
 		return &Cause{Kind: CauseHook, Text: spec.PostStop.String()}
 	case n.shown == StateWaiting && n.body == leaving:

@@ -162,6 +162,11 @@ type node struct {
 	sickUntil Time // its checks fail until then; 0 for no
 	undoBy    *Asked
 
+	// What may come before a start.
+	ear     ear
+	invited bool   // a person has asked for its next start: it waits for no connection
+	call    uint64 // of the last Listen
+
 	// What it depends on. Places in the tree: see link.
 	depends    []edge
 	dependents []edge
@@ -284,6 +289,10 @@ func (t *Tree) record(e Event) {
 		if n := t.runOf(e.Node, e.Run); n != nil && (n.body == alive || n.body == spawning) {
 			t.notified(n, e)
 		}
+	case Listened:
+		t.listened(e)
+	case Knocked:
+		t.knocked(e)
 	case Guarded:
 		t.guarded(e)
 	case HookDone:
@@ -366,7 +375,7 @@ func (t *Tree) startFailed(n *node, e StartFailed) {
 			n.busySince = t.now
 		}
 		if t.now.Sub(n.busySince) < busyLimit {
-			n.notBefore = t.now.Add(busyRetry)
+			n.notBefore, n.invited = t.now.Add(busyRetry), true
 			if n.cause.Kind != CauseBusy {
 				n.cause = &Cause{Kind: CauseBusy, Text: e.Why, Before: n.cause}
 			}
@@ -416,7 +425,8 @@ func (t *Tree) ended(n *node, e Exited) {
 		t.judge(n, &exit, cause)
 		t.mourn(n, exit.ShellCode())
 	}
-	if n.ailing != 0 || !doomed && !(n.rest == over && exit.Signal == 0 && n.proc.Restart.Success(exit.Code)) {
+	well := exit.Signal == 0 && n.proc.Restart.Success(exit.Code) && (n.rest == over || n.rest == wanted && !n.auto && n.idles(&exit))
+	if n.ailing != 0 || !doomed && !well {
 		t.crashed(n, pid)
 	}
 	t.ceaseHealth(n, exit.At)
@@ -476,6 +486,8 @@ func (t *Tree) judge(n *node, exit *Exit, cause *Cause) {
 	rule := ruleFor(r.OnExit, exit)
 	wants := r.Policy.Wants(success)
 	switch {
+	case n.idles(exit) && r.Policy != policy.Not && !rule.Never:
+		n.cause = cause // it listens again
 	case rule.Never && !success:
 		n.rest, n.cause = failed, &Cause{Kind: CauseOnExit, Before: cause}
 	case wants && !rule.Never:

@@ -83,6 +83,9 @@ func askStatus(ctx context.Context, client *control.Client, usage bool, names []
 func allWell(processes []control.Process, named bool) bool {
 	for i := range processes {
 		p := &processes[i]
+		if !named && p.Listens() {
+			continue
+		}
 		switch p.State {
 		case "running", "starting":
 		case "exited":

@@ -254,3 +254,55 @@ processes:
 		t.Errorf("after they were removed the daemon has %d descriptors, before it had %d", count(), before)
 	}
 }
+
+// TestStartOnConnection: the first request starts the process and is answered by
+// it; until then all is well, and nobody has to do anything.
+func TestStartOnConnection(t *testing.T) {
+	t.Parallel()
+	s := startSupervisor(t, `
+processes:
+  lazy:
+    command: [gosup, demo, --http, "fd://http", --ready-after, 0s]
+    readiness: notify
+    sockets: {http: "tcp://127.0.0.1:0"}
+    start_on_connection: true
+    restart: {strategy: immediate}
+`)
+	address := ""
+	if !eventually(func() bool {
+		for _, f := range s.handed("lazy") {
+			address = f.Address
+		}
+		return address != ""
+	}) {
+		t.Fatal("its socket was not opened")
+	}
+	p := s.wait("waiting", "lazy")[0]
+	if p.Reason != "waits for the first connection on http" || !p.Listens() || p.PID != 0 {
+		t.Errorf("got %+v", p)
+	}
+	l := load{url: "http://" + strings.TrimPrefix(address, "tcp://")}
+	for round := range 3 {
+		if err := l.ask(); err != nil {
+			t.Fatalf("round %d: %v", round, err)
+		}
+		pid := s.wait("running", "lazy")[0].PID
+		if round == 2 {
+			break
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		if _, err := s.client.Act(ctx, "signal", control.ActionRequest{Names: []string{"lazy"}, Signal: "KILL"}); err != nil {
+			t.Fatal(err)
+		}
+		if !eventually(func() bool { p := s.status("lazy"); return p.State == "waiting" && p.PID != pid }) {
+			t.Fatalf("it does not listen again: %+v", s.status("lazy"))
+		}
+		l.client.CloseIdleConnections()
+	}
+	s.act("stop", "lazy")
+	s.act("start", "lazy") // a person needs no connection
+	if got := s.status("lazy"); got.State != "running" {
+		t.Errorf("got %+v", got)
+	}
+}
