@@ -35,7 +35,8 @@ type daemon struct {
 	pump    *logs.Pump
 	manager *procman.Manager
 	server  *control.Server
-	port    port // changed by a reload
+	herald  *procman.Herald // nil where nobody above wants to hear
+	port    port            // changed by a reload
 	watcher *config.Watcher
 }
 
@@ -72,6 +73,7 @@ func (d *daemon) run() error {
 	}
 	d.server = d.newServer()
 	d.usePort(door)
+	d.herald = procman.NewHerald(d.manager, os.Getenv)
 	d.watcher = config.NewWatcher(func(err error) { d.log.Warn("watch", "err", err) })
 	if d.reload != nil {
 		d.reload.d = d
@@ -85,6 +87,7 @@ func (d *daemon) run() error {
 	d.log.Info("daemon", "state", "started", "version", version(), "socket", set.Socket, "logs", set.LogDir)
 	code := d.manager.Run()
 	stop()
+	d.herald.Close()
 	d.watcher.Close()
 	d.close()
 	if d.single {

@@ -89,6 +89,8 @@ func (r *reloader) LastReload() (ok bool, applied time.Time) {
 func (r *reloader) Reload(by, why string) (control.Plan, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.d.herald.Reloading()
+	defer func() { r.d.herald.Reloaded(r.tree.Supervisor) }()
 	now, plan := r.plan("", r.scaled)
 	var door port
 	if !plan.Rejected {
