@@ -5,6 +5,7 @@ BIN     := bin/gosup
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 LDFLAGS := -s -w -X main.release=$(VERSION)
 PREFIX  ?= /usr/local
+SHARE    = $(DESTDIR)$(PREFIX)/share
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 export CGO_ENABLED := 0
@@ -12,7 +13,7 @@ export CGO_ENABLED := 0
 SIM_TIME ?= 1m
 SIM_SEED ?= 0
 
-.PHONY: help build run test bench ci install lint darwin fuzz sim mutants clean
+.PHONY: help build run test bench ci man install lint darwin fuzz sim mutants clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,8 +50,16 @@ sim: ## live through random worlds for SIM_TIME (1m); with SIM_SEED=N through th
 mutants: ## plant faults in the code that decides: the tests have to find each
 	$(GO) run ./scripts/mutants
 
-install: build ## install into PREFIX (/usr/local)
+man: ## write the manual pages to bin/man
+	$(GO) test ./cmd/gosup -count=1 -run '^TestManPages$$' -man $(CURDIR)/bin/man
+
+install: build man ## install into PREFIX (/usr/local), with manual and completions
 	install -D -m 0755 $(BIN) $(DESTDIR)$(PREFIX)/bin/gosup
+	install -d $(SHARE)/man/man1 $(SHARE)/bash-completion/completions $(SHARE)/zsh/site-functions $(SHARE)/fish/vendor_completions.d
+	install -m 0644 bin/man/*.1 $(SHARE)/man/man1
+	$(BIN) completion bash > $(SHARE)/bash-completion/completions/gosup
+	$(BIN) completion zsh > $(SHARE)/zsh/site-functions/_gosup
+	$(BIN) completion fish > $(SHARE)/fish/vendor_completions.d/gosup.fish
 
 clean: ## remove what was built
 	rm -rf bin

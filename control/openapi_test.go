@@ -128,6 +128,7 @@ func (d *document) read(decl ast.Decl) {
 						d.t.Fatal(err)
 					}
 					d.enums[typ.Name] = append(d.enums[typ.Name], value)
+					d.docs[typ.Name+"."+value] = strings.TrimSpace(s.Comment.Text())
 				}
 			}
 		}
