@@ -134,6 +134,11 @@ func TestExecRefuses(t *testing.T) {
 	if resp.StatusCode != http.StatusBadRequest {
 		t.Errorf("no upgrade: got %s", resp.Status)
 	}
+	byTCP := &client{Conn: fakeConn{}}
+	_, err := w.server.execChecked(byTCP, &http.Request{}, &ExecRequest{Name: "web", Argv: []string{"true"}})
+	if got := codeOf(t, err); got != CodeBadRequest {
+		t.Errorf("by TCP: got %q", got)
+	}
 	if len(f.asked) != 0 {
 		t.Errorf("the tree was told: %+v", f.asked)
 	}

@@ -125,3 +125,43 @@ func TestClientNotAllowed(t *testing.T) {
 		}
 	})
 }
+
+// A user who takes all the places that one may have, by following and by a crowd
+// that says nothing, leaves those that are root's.
+func TestRootHasPlaces(t *testing.T) {
+	t.Parallel()
+	dir, err := os.MkdirTemp("", "gosup-control-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	w := serve(t, newFake(running(1, "web")), func(o *Options, _ *deadlines, s *Socket) {
+		s.Mode, s.Path = 0o666, dir+"/gosup.sock"
+		o.Access = Access{UID: 1000, GID: -1}
+		o.Limits = Limits{Clients: 12, PerUID: 8, Root: 4, Stranger: 1, Execs: 1}
+	})
+	following := 0
+	as(t, 1000, 1000, nil, func() {
+		for range 100 {
+			conn := w.dial(t)
+			io.WriteString(conn, "GET /v1/events?follow=true HTTP/1.1\r\nHost: x\r\n\r\n")
+			if resp, err := http.ReadResponse(bufio.NewReader(conn), nil); err == nil && resp.StatusCode == http.StatusOK {
+				following++
+			}
+		}
+		for range 100 {
+			io.WriteString(w.dial(t), "GET /v1/proc")
+		}
+	})
+	if following != 2 {
+		t.Errorf("%d follow, want 2: half of the places that are not root's", following)
+	}
+	for range 20 {
+		if _, err := w.client().Processes(soon(t)); err != nil {
+			t.Fatalf("root beside the crowd: %v", err)
+		}
+	}
+}
