@@ -248,6 +248,33 @@ func TestWaitRequest(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
+	// What was before does not count, what passes while it is waited for does,
+	// but for what is to last.
+	f.note(tree.Note{Type: tree.NoteHealth, Process: "db", From: "healthy", To: "unhealthy"})
+	if _, err := w.client().Wait(ctx, "unhealthy", 10*time.Millisecond, "db"); codeOf(t, err) != CodeNotInTime {
+		t.Errorf("unhealthy before: got %v", err)
+	}
+	passes := func(what string, timeout time.Duration) error {
+		go func() {
+			_, err := w.client().Wait(ctx, what, timeout, "db")
+			done <- err
+		}()
+		for {
+			f.note(tree.Note{Type: tree.NoteHealth, Process: "db", To: what})
+			f.publish(with(db, func(n *tree.Node) { n.Health = tree.HealthUnknown }))
+			select {
+			case err := <-done:
+				return err
+			case <-time.After(5 * time.Millisecond):
+			}
+		}
+	}
+	if err := passes("unhealthy", 0); err != nil {
+		t.Error(err)
+	}
+	if err := passes("healthy", 30*time.Millisecond); codeOf(t, err) != CodeNotInTime {
+		t.Errorf("healthy for a moment: got %v", err)
+	}
 	go func() {
 		_, err := w.client().Wait(ctx, "stopped", 0, "db")
 		done <- err

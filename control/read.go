@@ -216,6 +216,40 @@ func reached(n *tree.Node, what string) bool {
 	}
 }
 
+// passage sees that processes were in a state which may be over before anybody
+// looks: one that is unhealthy is being stopped in the same step. States that
+// are waited for because they last are not told by it.
+type passage struct {
+	what string
+	seen map[string]bool // the names of processes
+	last uint64          // the note up to which it has looked
+}
+
+func (s *Server) newPassage(what string) *passage {
+	p := &passage{what: what, seen: map[string]bool{}}
+	if notes, _ := s.sup.Events(0); len(notes) > 0 {
+		p.last = notes[len(notes)-1].Seq
+	}
+	return p
+}
+
+// look takes note of what has happened since it was called last.
+func (p *passage) look(notes []tree.Noted) {
+	for i := range notes {
+		n := &notes[i]
+		p.last = n.Seq
+		if (n.Type == tree.NoteState || n.Type == tree.NoteHealth) && n.To == p.what {
+			p.seen[n.Process] = true
+		}
+	}
+}
+
+// reached reports whether a process is in the state, or was.
+func (p *passage) reached(n *tree.Node) bool {
+	lasts := p.what == "running" || p.what == "ready" || p.what == "healthy"
+	return reached(n, p.what) || !lasts && p.seen[n.Name]
+}
+
 // wait answers when all processes that the query's name means are in the state
 // that its for names, with their status; with not_in_time after its timeout.
 func (s *Server) wait(w http.ResponseWriter, r *http.Request) error {
@@ -237,12 +271,15 @@ func (s *Server) wait(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer cancel()
+	p := s.newPassage(what)
 	for snap := s.sup.Snapshot(); ; {
+		notes, _ := s.sup.Events(p.last)
+		p.look(notes)
 		nodes, err := choose(snap, patterns)
 		if err != nil {
 			return err
 		}
-		missing := slices.DeleteFunc(slices.Clone(nodes), func(n *tree.Node) bool { return reached(n, what) })
+		missing := slices.DeleteFunc(slices.Clone(nodes), p.reached)
 		if len(missing) == 0 {
 			s.answerProcesses(w, s.clock(), nodes)
 			return nil

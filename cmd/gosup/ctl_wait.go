@@ -17,8 +17,11 @@ func newWaitCommand(c *ctl) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "wait NAME... --for STATE",
 		Short: "Wait until processes are in a state",
-		Long: `Wait until all processes that are named are in a state at once:
+		Long: `Wait until all processes that are named are in a state:
 ` + strings.Join(control.WaitStates(), ", ") + `.
+
+running, ready and healthy must hold for all at once. Any other state counts
+for a process that was in it at any time since the command began.
 
 The exit code is 3 if that does not come within --timeout.`,
 		Args:              cobra.MinimumNArgs(1),
