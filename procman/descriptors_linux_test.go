@@ -1,6 +1,7 @@
 package procman
 
 import (
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net"
@@ -343,4 +344,137 @@ func TestPassOn(t *testing.T) {
 			t.Errorf("%s: got %v, want %v", tt.name, d.passed, tt.want)
 		}
 	}
+}
+
+// abandon does what the death of the daemon does: all is closed, and nothing
+// is removed.
+func (d *descriptors) abandon() {
+	d.lookout.close()
+	for _, h := range d.export() {
+		unix.Close(h.FD)
+	}
+	clear(d.sockets)
+	clear(d.stored)
+}
+
+// TestHandOn: the next daemon in this process has what this one had, but for
+// what belongs to nobody any more, and goes on to look after it.
+func TestHandOn(t *testing.T) {
+	first := newStore(t)
+	web, gone, other := listening("web@1", "http"), listening("gone", "x"), listening("other", "y")
+	web.Sockets = append(web.Sockets, unixSocket(filepath.Join(t.TempDir(), "web.sock")))
+	for _, p := range []*spec.Process{web, gone, other} {
+		if err := first.open(p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	from, to := pipe(t)
+	lost, end := pipe(t)
+	unix.Close(end)
+	first.keep("web@1", "conns", []int{from}, true, maxStored)
+	first.keep("gone", "conns", []int{lost}, false, maxStored)
+	want := append(first.list(web), first.list(other)...)
+	var all []heldFD
+	text, err := json.Marshal(first.export())
+	if err == nil {
+		err = json.Unmarshal(text, &all)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	first.lookout.close() // an exec leaves nothing of it
+	clear(first.sockets)
+	clear(first.stored)
+
+	second := newStore(t)
+	second.adopt(all, func(name string) bool { return name != "gone" })
+	if diff := cmp.Diff(want, append(second.list(web), second.list(other)...)); diff != "" {
+		t.Errorf("-before +after:\n%s", diff)
+	}
+	if got := second.processes(); !slices.Equal(got, []string{"other", "web@1"}) {
+		t.Errorf("something is kept for %v", got)
+	}
+	for _, h := range second.export() {
+		if flags, err := unix.FcntlInt(uintptr(h.FD), unix.F_GETFD, 0); err != nil || flags&unix.FD_CLOEXEC == 0 {
+			t.Errorf("%+v would reach every child: %d, %v", h, flags, err)
+		}
+	}
+	unix.Close(to)
+	until(t, "what hung up to go", func() bool { return len(second.list(web)) == 2 })
+	if err := second.open(web); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestHandOnIsNotBelieved: a descriptor that is not what was said is not handed
+// to anybody.
+func TestHandOnIsNotBelieved(t *testing.T) {
+	d := newStore(t)
+	web := listening("web", "http")
+	from, to := pipe(t)
+	defer unix.Close(from)
+	connected, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(connected)
+	elsewhere, _ := mustOpen(t, spec.Socket{Address: "127.0.0.1:0"})
+	socket := web.Sockets[0]
+	fixed := spec.Socket{Address: "127.0.0.1:1", UID: -1, GID: -1}
+	d.adopt([]heldFD{
+		{FD: from, Socket: &socket, Process: "web", Users: []string{"web"}},
+		{FD: connected, Socket: &socket, Process: "web", Users: []string{"web"}},
+		{FD: elsewhere, Socket: &fixed, Users: []string{"web"}},
+		{FD: 1 << 20, Socket: &socket, Process: "web", Users: []string{"web"}},
+		{FD: to, Process: "web", Name: "a:b", Stored: true},
+	}, func(string) bool { return true })
+	if got := d.processes(); len(got) > 0 {
+		t.Errorf("kept for %v: %+v", got, d.export())
+	}
+}
+
+// TestRecover: after the daemon's death a run has the sockets that the next
+// daemon cannot open; it takes them from the run.
+func TestRecover(t *testing.T) {
+	first := newStore(t)
+	p := listening("web@1", "a")
+	p.Sockets[0].Address = "[::1]:0"
+	if err := first.open(p); err != nil {
+		p.Sockets[0].Address = "127.0.0.1:0" // without IPv6
+	}
+	dir := t.TempDir()
+	p.Sockets = append(p.Sockets, unixSocket(filepath.Join(dir, "b")), unixSocket(filepath.Join(dir, "c")),
+		spec.Socket{Name: "d", Network: spec.UDP, Address: "127.0.0.1:0", UID: -1, GID: -1})
+	fds, _ := mustLend(t, first, p)
+	r := newRig(t, handOptions{})
+	l := r.launch("sleep")
+	l.Files = append(l.Files, fds...)
+	run := r.start(l)
+	pid := r.started(run).PID
+	r.ready(run, 1)
+	for _, fd := range fds {
+		unix.Close(fd)
+	}
+	want := first.list(p)
+	first.abandon()
+	if _, _, err := openSocket(p.Sockets[1]); err == nil {
+		t.Error("the run does not have its socket any more: this tests nothing")
+	}
+
+	second := newStore(t)
+	second.recover(p, pid)
+	if diff := cmp.Diff(want, second.list(p)); diff != "" {
+		t.Errorf("-before +after:\n%s", diff)
+	}
+	sibling := *p
+	sibling.Name = "web@2"
+	if err := second.open(&sibling); err != nil {
+		t.Error(err)
+	}
+	second.drop("web@1")
+	second.drop("web@2")
+	if left, _ := os.ReadDir(dir); len(left) > 0 {
+		t.Errorf("paths are left: %v", left)
+	}
+	second.recover(listening("web@1", "a"), pid+1<<20) // nobody: nothing is found, and nothing breaks
 }

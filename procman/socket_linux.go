@@ -2,6 +2,8 @@ package procman
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"math"
@@ -10,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -145,7 +148,8 @@ func openPath(s spec.Socket) (_ int, file fileID, err error) {
 	}
 	defer leave()
 	// By way of /proc the path is short enough for a socket's address, whatever it is.
-	fd, err := listenAt(&unix.SockaddrUnix{Name: inFolder(den, "s")}, unix.AF_UNIX, unix.SOCK_STREAM, 0)
+	made := nameFor(s.Address)
+	fd, err := listenAt(&unix.SockaddrUnix{Name: inFolder(den, made)}, unix.AF_UNIX, unix.SOCK_STREAM, 0)
 	if err != nil {
 		return -1, file, err
 	}
@@ -154,16 +158,16 @@ func openPath(s spec.Socket) (_ int, file fileID, err error) {
 			unix.Close(fd)
 		}
 	}()
-	defer unix.Unlinkat(den, "s", 0)
+	defer unix.Unlinkat(den, made, 0)
 	if s.UID >= 0 && s.UID != os.Geteuid() || s.GID >= 0 && s.GID != os.Getegid() {
-		if err := unix.Fchownat(den, "s", s.UID, s.GID, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		if err := unix.Fchownat(den, made, s.UID, s.GID, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 			return -1, file, fmt.Errorf("give it to user %d and group %d: %w", s.UID, s.GID, err)
 		}
 	}
-	if err := unix.Fchmodat(den, "s", s.Mode, 0); err != nil {
+	if err := unix.Fchmodat(den, made, s.Mode, 0); err != nil {
 		return -1, file, fmt.Errorf("give it mode %04o: %w", s.Mode, err)
 	}
-	if err := unix.Linkat(den, "s", folder, name, 0); err != nil {
+	if err := unix.Linkat(den, made, folder, name, 0); err != nil {
 		if err == unix.EEXIST {
 			err = fmt.Errorf("%w (something else has just been put there)", err)
 		}
@@ -171,6 +175,13 @@ func openPath(s spec.Socket) (_ int, file fileID, err error) {
 	}
 	file, err = fileAt(folder, name)
 	return fd, file, err
+}
+
+// nameFor returns the name that a socket is made with, which is all that the
+// kernel ever tells of its path: by that it is known again.
+func nameFor(path string) string {
+	sum := sha256.Sum256([]byte(path))
+	return hex.EncodeToString(sum[:8])
 }
 
 // inFolder returns a path of a name in an open folder.
@@ -247,6 +258,100 @@ func removeSocket(path string, file fileID) {
 	if at, err := fileAt(folder, name); err == nil && at == file {
 		_ = unix.Unlinkat(folder, name, 0)
 	}
+}
+
+// fileOf returns which file a path is; the zero value where that cannot be told.
+func fileOf(path string) fileID {
+	folder, err := logs.OpenFolder(filepath.Dir(path), false)
+	if err != nil {
+		return fileID{}
+	}
+	defer unix.Close(folder)
+	file, err := fileAt(folder, filepath.Base(path))
+	if err != nil {
+		return fileID{}
+	}
+	return file
+}
+
+// listensOn reports whether a descriptor is a socket that listens on an
+// address, as openSocket opens it.
+func listensOn(fd int, s spec.Socket) bool {
+	kind, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
+	if err != nil {
+		return false
+	}
+	accepts, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN)
+	if err != nil {
+		return false
+	}
+	if s.Network == spec.UDP {
+		if kind != unix.SOCK_DGRAM {
+			return false
+		}
+	} else if kind != unix.SOCK_STREAM || accepts == 0 {
+		return false
+	}
+	at, err := unix.Getsockname(fd)
+	if err != nil {
+		return false
+	}
+	if path, ok := at.(*unix.SockaddrUnix); ok {
+		return s.Network == spec.Unix && filepath.Base(path.Name) == nameFor(s.Address)
+	}
+	if s.Network == spec.Unix {
+		return false
+	}
+	bound, err := netip.ParseAddrPort(boundTo(fd))
+	if err != nil {
+		return false
+	}
+	host, port, err := net.SplitHostPort(s.Address)
+	if err != nil {
+		return false
+	}
+	ip := bound.Addr()
+	return (port == "0" || port == strconv.Itoa(int(bound.Port()))) &&
+		(host == ip.String() || host == "" && ip.IsUnspecified())
+}
+
+// maxSearched bounds the descriptors of a process among which a socket of it is
+// looked for.
+const maxSearched = 4096
+
+// fetchSocket returns the socket of an address from among the descriptors of a
+// process, see pidfd_getfd(2).
+func fetchSocket(pid int, s spec.Socket) (int, error) {
+	pidfd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return -1, err
+	}
+	defer unix.Close(pidfd)
+	dir := "/proc/" + strconv.Itoa(pid) + "/fd"
+	list, err := os.ReadDir(dir)
+	if err != nil {
+		return -1, err
+	}
+	for _, entry := range list[:min(len(list), maxSearched)] {
+		number, err := strconv.Atoi(entry.Name())
+		if err != nil {
+			continue
+		}
+		// Only sockets are fetched: the copy of another file would be one more to
+		// close, which may take time.
+		if to, err := os.Readlink(dir + "/" + entry.Name()); err != nil || !strings.HasPrefix(to, "socket:") {
+			continue
+		}
+		fd, err := unix.PidfdGetfd(pidfd, number, 0)
+		if err != nil {
+			return -1, err
+		}
+		if listensOn(fd, s) {
+			return fd, nil
+		}
+		unix.Close(fd)
+	}
+	return -1, errors.New("the process does not have it any more")
 }
 
 // boundTo returns the port that the kernel has chosen for a socket, with its

@@ -14,6 +14,14 @@ func openSocket(spec.Socket) (int, fileID, error) {
 
 func removeSocket(string, fileID) {}
 
+func fileOf(string) fileID { return fileID{} }
+
+func listensOn(int, spec.Socket) bool { return false }
+
+func fetchSocket(int, spec.Socket) (int, error) {
+	return -1, errors.New("sockets that gosup opens need Linux")
+}
+
 func boundTo(int) string { return "" }
 
 func duplicate(int) (int, error) { return -1, errors.New("descriptors are handed over on Linux alone") }

@@ -80,4 +80,15 @@ var faults = []fault{
 	{"a dependent does not wait", "tree/depend.go", "if !t.nodes[d.node].satisfied(d.condition) {", "if false {"},
 	{"a stop is told while something is left", "tree/show.go", "(n.planned || n.rest == stopped || t.shutdown && n.rest == wanted)", "(n.planned)"},
 	{"a first probe is not waited for", "tree/settle.go", "case t.unheardOf(n) != 0:", "case false:"},
+
+	{"a connection: nobody waits for one", "tree/listen.go", "n.ear != called && !n.invited", "false"},
+	{"a connection: a person waits for one", "tree/listen.go", "n.ear != called && !n.invited", "n.ear != called"},
+	{"a connection: one that is late starts what was stopped", "tree/listen.go", "\t\tn.ear, n.touched = deaf, true\n", ""},
+	{"a connection: one for an earlier wait counts", "tree/listen.go", "if n.call != call || n.ear != at {", "if n.ear != at {"},
+	{"a connection: an idle end costs a restart", "tree/listen.go", "exit.Ran >= idleRun &&", "false &&"},
+	{"a connection: an end at once costs nothing", "tree/listen.go", "exit.Ran >= idleRun &&", ""},
+	{"a connection: who listens holds up its group", "tree/settle.go", "n.rest == wanted && !n.listens() && (", "n.rest == wanted && ("},
+	{"a connection: dependents wait for what waits for them", "tree/depend.go", "if n.listens() && (", "if false && ("},
+	{"a connection: sockets that cannot be opened are waited for", "tree/listen.go", "\t\tn.ear = deaf\n\t\tt.recount(n)\n\t\tt.startFailed(n, StartFailed{Node: n.id, Run: n.run, Why: e.Why, Code: 1})\n", ""},
+	{"a connection: a new definition is not listened for", "tree/reload.go", "0, false, r.cause, deaf\n", "0, false, r.cause, n.ear\n"},
 }
