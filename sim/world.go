@@ -415,7 +415,7 @@ func (w *World) happen(e tree.Event) (tree.Event, bool) {
 	case tree.Listened:
 		w.listened(e)
 	case tree.Knocked:
-		return e, w.run(e.Node).call == e.Call
+		return e, w.Mute || w.run(e.Node).call == e.Call
 	case tree.HookDone:
 		return e, w.hookDone(e)
 	case tree.Notified:

@@ -61,6 +61,7 @@ type scenario struct {
 
 	findings map[string]finding // how probes end, by target: see health_test.go
 	tracing  bool
+	call     map[tree.NodeID]uint64 // of the last Listen
 }
 
 const start = tree.Time(1000 * time.Second)
@@ -70,7 +71,7 @@ func play(t *testing.T, text string) string {
 	if !found {
 		t.Fatal("no line of dashes after the tree")
 	}
-	s := &scenario{t: t, lives: map[string]sim.Life{}, once: map[string][]sim.Life{}, findings: map[string]finding{}}
+	s := &scenario{t: t, lives: map[string]sim.Life{}, once: map[string][]sim.Life{}, findings: map[string]finding{}, call: map[tree.NodeID]uint64{}}
 	s.w = sim.NewWorld(parseTree(t, head), 1, start)
 	s.w.Live = s.live
 	s.w.Answer, s.w.Mute = s.answer, true
@@ -123,6 +124,8 @@ func (s *scenario) do(words []string, block string) {
 	case "knock": // somebody connects to a process that waits for it
 		s.w.Knock(s.id(rest[0]))
 		s.w.RunTo(s.w.Now())
+	case "knocked": // somebody had connected, when it waited before it did now
+		s.w.Feed(tree.Knocked{Node: s.id(rest[0]), Call: s.call[s.id(rest[0])] - 1})
 	case "let", "once": // let a …: each run of a is so; once a …: the next one
 		s.let(verb == "once", rest[0], rest[1:])
 	case "start", "stop", "restart", "signal":
@@ -232,6 +235,9 @@ func (s *scenario) saw(e tree.Effect) {
 	switch e := e.(type) {
 	case tree.Start:
 		s.line("%s: start", s.name(e.Node))
+	case tree.Listen:
+		s.line("%s: listen", s.name(e.Node))
+		s.call[e.Node] = e.Call
 	case tree.Signal:
 		s.line("%s: %s", s.name(e.Node), sim.SignalName(e.Signal))
 	case tree.Answer:
