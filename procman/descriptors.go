@@ -76,6 +76,14 @@ type openedSocket struct {
 	waiting map[string]func() // by user: to be called at the next arrival
 }
 
+func newOpenedSocket(a address, fd int, file fileID, users ...string) *openedSocket {
+	o := &openedSocket{address: a, fd: fd, file: file, users: map[string]bool{}, waiting: map[string]func(){}}
+	for _, process := range users {
+		o.users[process] = true
+	}
+	return o
+}
+
 // storedFD is one that a process has given to gosup.
 type storedFD struct {
 	name string
@@ -118,25 +126,33 @@ func (d *descriptors) open(p *spec.Process) error {
 	d.retain(p)
 	for _, s := range p.Sockets {
 		a := addressOf(p.Name, s)
-		d.mu.Lock()
-		o := d.sockets[a]
-		if o != nil {
-			o.users[p.Name] = true
-		}
-		d.mu.Unlock()
-		if o != nil {
+		if d.join(a, p.Name) {
 			continue
 		}
 		fd, file, err := openSocket(s)
 		if err != nil {
 			return fmt.Errorf("socket %s: %w", s.Name, err)
 		}
-		o = &openedSocket{address: a, fd: fd, file: file, users: map[string]bool{p.Name: true}, waiting: map[string]func(){}}
-		d.mu.Lock()
-		d.sockets[a] = o
-		d.mu.Unlock()
+		d.put(newOpenedSocket(a, fd, file, p.Name))
 	}
 	return nil
+}
+
+// join makes a process a user of a socket, if that is open.
+func (d *descriptors) join(a address, process string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	o := d.sockets[a]
+	if o != nil {
+		o.users[process] = true
+	}
+	return o != nil
+}
+
+func (d *descriptors) put(o *openedSocket) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.sockets[o.address] = o
 }
 
 // retain lets go of the sockets of a process that its definition does not have.

@@ -70,13 +70,8 @@ func (d *descriptors) adopt(all []heldFD, known func(process string) bool) {
 }
 
 func (d *descriptors) adoptSocket(h heldFD, known func(process string) bool) {
-	o := &openedSocket{address: address{*h.Socket, h.Process}, fd: h.FD, file: h.File,
-		users: map[string]bool{}, waiting: map[string]func(){}}
-	for _, process := range h.Users {
-		if known(process) {
-			o.users[process] = true
-		}
-	}
+	users := slices.DeleteFunc(slices.Clone(h.Users), func(process string) bool { return !known(process) })
+	o := newOpenedSocket(address{*h.Socket, h.Process}, h.FD, h.File, users...)
 	if !listensOn(h.FD, *h.Socket) {
 		d.log.Warn("socket lost: it is opened anew", slog.String("address", h.Socket.String()))
 		return // whatever it is, it is not ours to close
@@ -86,9 +81,7 @@ func (d *descriptors) adoptSocket(h heldFD, known func(process string) bool) {
 		o.close()
 		return
 	}
-	d.mu.Lock()
-	d.sockets[o.address] = o
-	d.mu.Unlock()
+	d.put(o)
 }
 
 // recover takes the sockets of a process from a run of it that lives on after
@@ -98,13 +91,7 @@ func (d *descriptors) adoptSocket(h heldFD, known func(process string) bool) {
 func (d *descriptors) recover(p *spec.Process, pid int) {
 	for _, s := range p.Sockets {
 		a := addressOf(p.Name, s)
-		d.mu.Lock()
-		o := d.sockets[a]
-		if o != nil {
-			o.users[p.Name] = true
-		}
-		d.mu.Unlock()
-		if o != nil {
+		if d.join(a, p.Name) {
 			continue
 		}
 		fd, err := fetchSocket(pid, s)
@@ -113,12 +100,10 @@ func (d *descriptors) recover(p *spec.Process, pid int) {
 				slog.String("process", p.Name), slog.String("address", s.String()), slog.Any("err", err))
 			continue
 		}
-		o = &openedSocket{address: a, fd: fd, users: map[string]bool{p.Name: true}, waiting: map[string]func(){}}
+		file := fileID{}
 		if s.Network == spec.Unix {
-			o.file = fileOf(s.Address)
+			file = fileOf(s.Address)
 		}
-		d.mu.Lock()
-		d.sockets[a] = o
-		d.mu.Unlock()
+		d.put(newOpenedSocket(a, fd, file, p.Name))
 	}
 }
