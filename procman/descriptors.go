@@ -88,7 +88,8 @@ func newOpenedSocket(a address, fd int, file fileID, users ...string) *openedSoc
 type storedFD struct {
 	name string
 	fd   int
-	poll bool // it goes when the other end does
+	poll bool   // it goes when the other end does
+	uid  uint32 // of the run that gave it: it may be more than another user should have
 }
 
 // passed is one that gosup was itself handed, for its one command.
@@ -195,9 +196,11 @@ func (o *openedSocket) close() {
 
 // lend returns what a run of a process is handed from descriptor 3 on, and the
 // names of that: its sockets in the order of the file, then what is stored, the
-// oldest first. The descriptors are the caller's, to release when the run has
+// oldest first. What a run of another user has stored goes. The descriptors are the caller's, to release when the run has
 // been forked. Nobody waits for a connection for it any more.
 func (d *descriptors) lend(p *spec.Process) (fds []int, names []string, err error) {
+	uid := uidOf(p)
+	d.discard(p.Name, func(f *storedFD) bool { return f.uid != uid })
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	add := func(name string, fd int) {
@@ -265,10 +268,10 @@ func (d *descriptors) unwait(o *openedSocket, process string) {
 	}
 }
 
-// keep takes over descriptors that a process has sent, and returns how many of
-// them there was no room for. One that is stored already, under whatever name,
-// is not stored again.
-func (d *descriptors) keep(process, name string, fds []int, poll bool, room int) (refused int) {
+// keep takes over descriptors that a run of a process has sent, as like says
+// but for the number, and returns how many of them there was no room for. One
+// that is stored already, under whatever name, is not stored again.
+func (d *descriptors) keep(process string, fds []int, like storedFD, room int) (refused int) {
 	var surplus []int
 	d.mu.Lock()
 	for _, fd := range fds {
@@ -280,7 +283,7 @@ func (d *descriptors) keep(process, name string, fds []int, poll bool, room int)
 			surplus = append(surplus, fd)
 			refused++
 		default:
-			f := &storedFD{name: name, fd: fd, poll: poll}
+			f := &storedFD{name: like.name, fd: fd, poll: like.poll, uid: like.uid}
 			d.stored[process] = append(d.stored[process], f)
 			d.count++
 			d.watch(process, f)

@@ -25,7 +25,8 @@ type heldFD struct {
 
 	// Of one that is stored, together with Process and Name.
 	Stored bool
-	Poll   bool // it goes when the other end does
+	Poll   bool   // it goes when the other end does
+	UID    uint32 // of the run that gave it
 }
 
 // export returns all descriptors that gosup has for processes, but for those
@@ -42,7 +43,7 @@ func (d *descriptors) export() []heldFD {
 	}
 	for process, list := range d.stored {
 		for _, f := range list {
-			all = append(all, heldFD{FD: f.fd, Name: f.name, Process: process, Stored: true, Poll: f.poll})
+			all = append(all, heldFD{FD: f.fd, Name: f.name, Process: process, Stored: true, Poll: f.poll, UID: f.uid})
 		}
 	}
 	slices.SortFunc(all, func(a, b heldFD) int { return a.FD - b.FD })
@@ -63,7 +64,7 @@ func (d *descriptors) adopt(all []heldFD, known func(process string) bool) {
 			d.closer.Release([]int{h.FD})
 			continue
 		}
-		if refused := d.keep(h.Process, h.Name, []int{h.FD}, h.Poll, maxStored); refused > 0 {
+		if refused := d.keep(h.Process, []int{h.FD}, storedFD{name: h.Name, poll: h.Poll, uid: h.UID}, maxStored); refused > 0 {
 			d.log.Warn("stored descriptor lost", slog.String("process", h.Process), slog.String("name", h.Name))
 		}
 	}

@@ -51,6 +51,12 @@ func pipe(t *testing.T) (from, to int) {
 	return p[0], p[1]
 }
 
+// named returns what is to be known of a descriptor that a run of this user has
+// stored.
+func named(name string, poll bool) storedFD {
+	return storedFD{name: name, poll: poll, uid: uint32(os.Geteuid())}
+}
+
 func names(list []tree.Descriptor) (out []string) {
 	for _, f := range list {
 		out = append(out, f.Name)
@@ -155,12 +161,12 @@ func TestStore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.keep("web", "pipe", []int{from, to}, true, maxStored)
-	d.keep("web", "state", []int{memory}, true, maxStored)
-	if refused := d.keep("web", "other", []int{again}, true, 3); refused != 0 {
+	d.keep("web", []int{from, to}, named("pipe", true), maxStored)
+	d.keep("web", []int{memory}, named("state", true), maxStored)
+	if refused := d.keep("web", []int{again}, named("other", true), 3); refused != 0 {
 		t.Error("the same file under another name was refused, not known")
 	}
-	d.keep("web", "folder", []int{folder}, true, maxStored)
+	d.keep("web", []int{folder}, named("folder", true), maxStored)
 	for range 2 { // each run is handed the same
 		fds, got := mustLend(t, d, p)
 		if diff := cmp.Diff([]string{"http", "pipe", "pipe", "state", "folder"}, got); diff != "" {
@@ -190,6 +196,27 @@ func TestStore(t *testing.T) {
 	}
 }
 
+// TestStoreIsOfOneUser: what a run has stored as one user, a run as another one
+// does not get: neither is to have the rights of the other.
+func TestStoreIsOfOneUser(t *testing.T) {
+	d := newStore(t)
+	p := &spec.Process{Name: "web", Rights: spec.Rights{User: &spec.User{UID: uint32(os.Getuid())}}}
+	from, to := pipe(t)
+	defer unix.Close(to)
+	d.keep("web", []int{from}, named("secret", false), maxStored)
+	fds, _ := mustLend(t, d, p)
+	d.closer.Release(fds)
+	if len(fds) != 1 {
+		t.Errorf("the same user is handed %d descriptors", len(fds))
+	}
+	p.Rights.User = &none
+	fds, _ = mustLend(t, d, p)
+	d.closer.Release(fds)
+	if len(fds)+len(d.list(p)) > 0 {
+		t.Errorf("another user is handed %d descriptors, and %v are kept", len(fds), d.list(p))
+	}
+}
+
 // TestStoreIsBounded: by process, by the descriptor of its readiness, and in
 // all.
 func TestStoreIsBounded(t *testing.T) {
@@ -200,7 +227,7 @@ func TestStoreIsBounded(t *testing.T) {
 		for range n {
 			from, to := pipe(t)
 			unix.Close(to)
-			refused += d.keep(process, "x", []int{from}, false, room)
+			refused += d.keep(process, []int{from}, named("x", false), room)
 		}
 		stored := n - refused
 		until(t, "what was refused to be closed", func() bool { return openFDs(t) <= before+stored })
@@ -238,13 +265,13 @@ func TestStoreLetsGoOfWhatHangsUp(t *testing.T) {
 	for i, poll := range []bool{true, true, false} {
 		from, to := pipe(t)
 		writers = append(writers, to)
-		d.keep("web", strconv.Itoa(i), []int{from}, poll, maxStored)
+		d.keep("web", []int{from}, named(strconv.Itoa(i), poll), maxStored)
 	}
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.keep("web", "pair", pair[:1], true, maxStored)
+	d.keep("web", pair[:1], named("pair", true), maxStored)
 	fds, _ := mustLend(t, d, p) // a run has them as well: they must go all the same
 	defer d.closer.Release(fds)
 	for _, fd := range []int{writers[0], writers[2], pair[1]} {
@@ -371,8 +398,8 @@ func TestHandOn(t *testing.T) {
 	from, to := pipe(t)
 	lost, end := pipe(t)
 	unix.Close(end)
-	first.keep("web@1", "conns", []int{from}, true, maxStored)
-	first.keep("gone", "conns", []int{lost}, false, maxStored)
+	first.keep("web@1", []int{from}, named("conns", true), maxStored)
+	first.keep("gone", []int{lost}, named("conns", false), maxStored)
 	want := append(first.list(web), first.list(other)...)
 	var all []heldFD
 	text, err := json.Marshal(first.export())

@@ -54,11 +54,7 @@ func (o *outfitter) listenTo(e tree.Start) ([]string, error) {
 		// What is still in there would be taken for the words of the new run.
 		o.m.log.Warn("notify socket not flushed", slog.String("process", e.Process.Name), slog.Any("err", err))
 	}
-	uid := uint32(os.Geteuid())
-	if u := e.Process.Rights.User; u != nil {
-		uid = u.UID
-	}
-	n.uid.Store(uid)
+	n.uid.Store(uidOf(e.Process))
 	n.pid.Store(0)
 	n.main.Store(0)
 	n.room.Store(int64(roomFor(e.Process)))
@@ -68,6 +64,14 @@ func (o *outfitter) listenTo(e tree.Start) ([]string, error) {
 		vars = append(vars, "WATCHDOG_USEC="+strconv.FormatInt(h.Timeout.Microseconds(), 10))
 	}
 	return vars, nil
+}
+
+// uidOf returns the user that a process runs as.
+func uidOf(p *spec.Process) uint32 {
+	if u := p.Rights.User; u != nil {
+		return u.UID
+	}
+	return uint32(os.Geteuid())
 }
 
 func (o *outfitter) openNotifier(e tree.Start) (*notifier, error) {
@@ -118,7 +122,7 @@ func (o *outfitter) store(n *notifier, process string, d notify.Datagram) {
 	if name == "" {
 		name = "stored" // as sd_notify(3) has it
 	}
-	refused := o.descriptors.keep(process, name, d.FDs, m.FDPoll, int(n.room.Load()))
+	refused := o.descriptors.keep(process, d.FDs, storedFD{name: name, poll: m.FDPoll, uid: n.uid.Load()}, int(n.room.Load()))
 	if run := n.run.Load(); refused > 0 && n.full.Swap(run) != run {
 		o.m.log.Warn("descriptors of a process not stored: there is no room for more", slog.String("process", process),
 			slog.String("name", name), slog.Int("count", refused))
