@@ -205,7 +205,9 @@ type SupervisorKey struct {
 // SupervisorKeys returns the keys of `supervisor:` in the order of the
 // reference, those of a mapping in it one by one.
 func SupervisorKeys() []SupervisorKey {
-	t := newTables()
+	// The other tables are not needed for this, and each command line pays for
+	// what is made here.
+	t := &tables{supervisor: supervisorTable(), tls: tlsTable()}
 	var out []SupervisorKey
 	add := func(prefix string, f field) {
 		out = append(out, SupervisorKey{Name: prefix + f.name, Type: f.kind.text, Default: f.def, Doc: f.doc})

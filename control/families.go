@@ -104,13 +104,13 @@ func families() []family {
 		{"gosup_dependency_probes_total", counter, "Probes of a dependency by what they have found.", nil},
 
 		{"go_goroutines", gauge, "Goroutines of gosup itself.", single(func(*scrape) float64 { return float64(runtime.NumGoroutine()) })},
-		{"process_cpu_seconds_total", counter, "CPU time of gosup itself.", nil},
-		{"process_resident_memory_bytes", gauge, "Resident memory of gosup itself.", nil},
-		{"process_virtual_memory_bytes", gauge, "Address space of gosup itself.", nil},
-		{"process_start_time_seconds", gauge, "When gosup began.", nil},
-		{"process_num_threads", gauge, "Threads of gosup itself.", nil},
-		{"process_open_fds", gauge, "Open descriptors of gosup itself.", nil},
-		{"process_max_fds", gauge, "How many it may have.", nil},
+		{"process_cpu_seconds_total", counter, "CPU time of gosup itself.", selfCPU},
+		{"process_resident_memory_bytes", gauge, "Resident memory of gosup itself.", selfMemory(1)},
+		{"process_virtual_memory_bytes", gauge, "Address space of gosup itself.", selfMemory(0)},
+		{"process_start_time_seconds", gauge, "When gosup began.", selfStart},
+		{"process_num_threads", gauge, "Threads of gosup itself.", selfEntries("/proc/self/task", 0)},
+		{"process_open_fds", gauge, "Open descriptors of gosup itself.", selfEntries("/proc/self/fd", 1)},
+		{"process_max_fds", gauge, "How many it may have.", selfMaxFiles},
 	}
 }
 

@@ -3,14 +3,11 @@ package control
 import (
 	"bytes"
 	"net/http"
-	"os"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 	"weak"
-
-	"github.com/VictoriaMetrics/metrics"
 
 	"gosup/tree"
 )
@@ -74,10 +71,6 @@ func (s *Server) measure() []byte {
 	}
 	var block bytes.Buffer
 	s.sup.WriteMeasured(&block)
-	if _, err := os.Stat("/proc/self/stat"); err == nil { // without it there would be a complaint each time
-		metrics.WriteProcMetrics(&block)
-		metrics.WriteFDMetrics(&block)
-	}
 	m.include(block.String())
 	return bytes.TrimSuffix(m.out.Bytes(), []byte("\n"))
 }

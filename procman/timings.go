@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/VictoriaMetrics/metrics"
-
 	"gosup/healthcheck"
 	"gosup/spec"
 	"gosup/tree"
@@ -17,8 +15,8 @@ import (
 // timings are what no snapshot tells: how long things have taken. They may
 // be used on any goroutine.
 type timings struct {
-	set  *metrics.Set
-	loop *metrics.PrometheusHistogram
+	all  *measures
+	loop *histogram
 }
 
 // The upper bounds of the histograms, in seconds.
@@ -28,13 +26,13 @@ func loopBounds() []float64 {
 func probeBounds() []float64 { return []float64{.001, .0025, .01, .025, .1, .25, .5, 1, 2.5, 5, 10} }
 
 func newTimings() timings {
-	set := metrics.NewSet()
-	return timings{set: set, loop: set.NewPrometheusHistogramExt("gosup_loop_latency_seconds", loopBounds())}
+	all := newMeasures()
+	return timings{all: all, loop: all.histogram("gosup_loop_latency_seconds", loopBounds())}
 }
 
 // acted takes how long it took from when something had happened, or was due,
 // until the loop had acted on it.
-func (t timings) acted(late time.Duration) { t.loop.Update(max(0, late).Seconds()) }
+func (t timings) acted(late time.Duration) { t.all.observe(t.loop, max(0, late).Seconds()) }
 
 // probed takes the result of a probe.
 func (t timings) probed(e tree.Probe, r healthcheck.Result) {
@@ -42,8 +40,8 @@ func (t timings) probed(e tree.Probe, r healthcheck.Result) {
 	if e.Dependency != "" {
 		family, labels = "gosup_dependency_probe", fmt.Sprintf("dependency=%q", e.Dependency)
 	}
-	t.set.GetOrCreatePrometheusHistogramExt(family+"_duration_seconds{"+labels+"}", probeBounds()).Update(r.Latency.Seconds())
-	t.set.GetOrCreateCounter(fmt.Sprintf("%ss_total{%s,result=%q}", family, labels, healths[r.Verdict])).Inc()
+	t.all.observe(t.all.histogram(family+"_duration_seconds{"+labels+"}", probeBounds()), r.Latency.Seconds())
+	t.all.count(fmt.Sprintf("%ss_total{%s,result=%q}", family, labels, healths[r.Verdict]))
 }
 
 // probeLabels need no further escaping: the names are plain.
@@ -56,13 +54,11 @@ func probeLabels(process, check string) string {
 
 // keep forgets the probes of a process but for those of these checks.
 func (t timings) keep(process string, checks []string) {
-	for _, name := range t.set.ListMetricNames() {
+	t.all.forget(func(name string) bool {
 		_, labels, _ := strings.Cut(name, "{")
-		if strings.HasPrefix(labels, fmt.Sprintf("process=%q,", process)) &&
-			!slices.ContainsFunc(checks, func(c string) bool { return strings.HasPrefix(labels, probeLabels(process, c)) }) {
-			t.set.UnregisterMetric(name)
-		}
-	}
+		return strings.HasPrefix(labels, fmt.Sprintf("process=%q,", process)) &&
+			!slices.ContainsFunc(checks, func(c string) bool { return strings.HasPrefix(labels, probeLabels(process, c)) })
+	})
 }
 
 func checkNames(p *spec.Process) []string {
@@ -75,4 +71,4 @@ func checkNames(p *spec.Process) []string {
 
 // WriteMeasured writes how long the loop and the probes have taken, as samples
 // in the text format of Prometheus, each family in one piece.
-func (m *Manager) WriteMeasured(w io.Writer) { m.timings.set.WritePrometheus(w) }
+func (m *Manager) WriteMeasured(w io.Writer) { m.timings.all.write(w) }

@@ -15,7 +15,7 @@ import (
 
 func measured(t timings) string {
 	var b bytes.Buffer
-	t.set.WritePrometheus(&b)
+	t.all.write(&b)
 	return b.String()
 }
 

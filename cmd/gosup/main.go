@@ -26,7 +26,7 @@ func main() {
 	}
 	// Sampling the heap costs more than a megabyte: servePprof turns it on.
 	runtime.MemProfileRate = 0
-	root := newRoot()
+	root := rootFor(os.Args[1:])
 	if len(os.Args) > 1 && strings.HasPrefix(os.Args[1], cobra.ShellCompRequestCmd) {
 		completeValues(root)
 	}

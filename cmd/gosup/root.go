@@ -1,9 +1,48 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"slices"
+
+	"github.com/spf13/cobra"
+)
+
+// verb is a command below gosup.
+type verb struct {
+	name string
+	make func() *cobra.Command
+}
+
+func verbs() []verb {
+	return []verb{
+		{"run", newRunCommand},
+		{"check", newCheckCommand},
+		{"simulate", newSimulateCommand},
+		{"test", newTestCommand},
+		{"schema", newSchemaCommand},
+		{"init", newInitCommand},
+		{"ctl", newCtlCommand},
+		{"demo", newDemoCommand},
+		{"version", newVersionCommand},
+	}
+}
 
 // newRoot returns the gosup command with all its verbs.
-func newRoot() *cobra.Command {
+func newRoot() *cobra.Command { return rootOf(verbs()) }
+
+// rootFor returns the gosup command for these arguments. Where the first one
+// names a verb, the others are left out: to make all of them takes longer than
+// most of them take.
+func rootFor(args []string) *cobra.Command {
+	all := verbs()
+	if len(args) > 0 {
+		if i := slices.IndexFunc(all, func(v verb) bool { return v.name == args[0] }); i >= 0 {
+			all = all[i : i+1]
+		}
+	}
+	return rootOf(all)
+}
+
+func rootOf(some []verb) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "gosup",
 		Short: "A process supervisor",
@@ -12,17 +51,9 @@ func newRoot() *cobra.Command {
 		SilenceUsage:       true,
 		DisableSuggestions: true,
 	}
-	root.AddCommand(
-		newRunCommand(),
-		newCheckCommand(),
-		newSimulateCommand(),
-		newTestCommand(),
-		newSchemaCommand(),
-		newInitCommand(),
-		newCtlCommand(),
-		newDemoCommand(),
-		newVersionCommand(),
-	)
+	for _, v := range some {
+		root.AddCommand(v.make())
+	}
 	root.InitDefaultCompletionCmd()
 	for _, cmd := range root.Commands() {
 		if cmd.HasSubCommands() {
