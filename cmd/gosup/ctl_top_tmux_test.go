@@ -118,7 +118,7 @@ processes:
 		t.Errorf("the shell's screen is not back:\n%s", screen)
 	}
 	p.keys("echo code $?; stty -g >after; echo over", "Enter")
-	p.shows("\ncode 0", "\nover")
+	p.shows("code 0", "\nover")
 	if got := strings.TrimSpace(p.tmux("display-message", "-p", "#{alternate_on} #{cursor_flag} #{mouse_any_flag}")); got != "0 1 0" {
 		t.Errorf("alternate screen, cursor, mouse: got %s, want 0 1 0", got)
 	}
