@@ -2,6 +2,7 @@ package spec
 
 import (
 	"fmt"
+	"net/url"
 	"reflect"
 	"strconv"
 	"strings"
@@ -14,13 +15,13 @@ import (
 // would have them.
 type Field struct {
 	Key    string
-	Value  string // a secret is only said to be set
+	Value  string // a secret is only said to be set, and xxxxx in a URL
 	secret string
 }
 
 // Fields returns what a process is defined as, in the order of its
 // definition, its name and what is not set left out. Values of env and of
-// headers are secrets.
+// headers, and passwords in URLs, are secrets.
 func (p *Process) Fields() (all []Field) {
 	v := reflect.ValueOf(p).Elem()
 	for i := range v.NumField() {
@@ -195,7 +196,12 @@ func appendKind(all []Field, v reflect.Value, key string) []Field {
 	if n, err := strconv.Atoi(value); err == nil && strings.HasSuffix(key, "signal") {
 		value = SignalName(n)
 	}
-	return append(all, Field{Key: key, Value: value})
+	f := Field{Key: key, Value: value}
+	if u, err := url.Parse(value); err == nil && strings.HasSuffix(key, ".url") {
+		f.Value = u.Redacted()
+		f.secret, _ = u.User.Password()
+	}
+	return append(all, f)
 }
 
 // flat are the fields whose parts stand beside them in the file.

@@ -32,7 +32,7 @@ func TestFields(t *testing.T) {
 		ReloadSignal: 1,
 		Checks: []Check{{
 			Name: "http", Interval: 10 * time.Second, Threshold: policy.Threshold{Failures: 3, Successes: 1},
-			Probe:       Probe{HTTP: &HTTPProbe{URL: "http://x/", Headers: []Header{{"Authorization", "hush"}}, Status: policy.Ranges{{First: 200, Last: 299}}}},
+			Probe:       Probe{HTTP: &HTTPProbe{URL: "http://ann:hush@x/", Headers: []Header{{"Authorization", "hush"}}, Status: policy.Ranges{{First: 200, Last: 299}}}},
 			OnUnhealthy: OnUnhealthy{Action: UnhealthySignal, Signal: 10},
 		}},
 		Readiness: &Readiness{Notify: true, Timeout: time.Minute},
@@ -86,7 +86,7 @@ hooks.pre_start.command: 'warm up'
 hooks.pre_start.timeout: 1s
 hooks.pre_start.on_failure: ignore
 reload.signal: SIGHUP
-health.checks.http.http.url: http://x/
+health.checks.http.http.url: http://ann:xxxxx@x/
 health.checks.http.http.headers.Authorization: (set)
 health.checks.http.http.status: 200-299
 health.checks.http.interval: 10s
