@@ -55,12 +55,12 @@ func TestProcessJSON(t *testing.T) {
   "started_at":null,"uptime_seconds":null,"restarts":0,"total_restarts":3,"max_restarts":-1,"within_seconds":60,
   "next_start_at":"2026-11-23T06:01:42.5Z","reason":"restart 1 of 5, after: killed by SIGKILL","waiting_on":["db"],
   "last_exit":{"code":null,"signal":"SIGKILL","at":"2026-11-23T06:01:39Z","run_seconds":1.5,"oom_killed":true,"core_dumped":false,"cause":"signalled"},
-  "run":1,"succeeded":false,"cpu_percent":null,"memory_bytes":null},
+  "run":1,"succeeded":false,"frozen":false,"cpu_percent":null,"memory_bytes":null},
  {"name":"web","group":"","state":"running","health":"degraded","health_reason":"slow","pid":1003,"ready":true,
   "started_at":"2026-11-23T06:01:30Z","uptime_seconds":10,"restarts":0,"total_restarts":0,"max_restarts":5,"within_seconds":60,
   "next_start_at":null,"reason":"","waiting_on":[],
   "last_exit":{"code":1,"signal":"","at":"2026-11-23T06:01:29Z","run_seconds":60,"oom_killed":false,"core_dumped":false,"cause":"exited"},
-  "run":1,"succeeded":false,"cpu_percent":null,"memory_bytes":null}
+  "run":1,"succeeded":false,"frozen":false,"cpu_percent":null,"memory_bytes":null}
 ]`
 	var g, v any
 	if err := json.Unmarshal([]byte(body), &g); err != nil {

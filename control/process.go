@@ -30,6 +30,7 @@ type Process struct {
 	LastExit      *Exit      `json:"last_exit"`
 	Run           uint64     `json:"run"`       // counts the starts of this process
 	Succeeded     bool       `json:"succeeded"` // it is exited, and that was a success
+	Frozen        bool       `json:"frozen"`    // a person makes it stand still
 
 	// What the process and all its descendants use. They are null where that was
 	// not asked for, or is not known.
@@ -108,6 +109,7 @@ func (c clock) process(n *tree.Node) Process {
 		WaitingOn:     n.WaitingOn,
 		LastExit:      c.exit(n.LastExit),
 		Run:           n.Run,
+		Frozen:        n.Frozen,
 	}
 	if n.StartedAt != 0 {
 		up := seconds(n.Uptime(c.now))

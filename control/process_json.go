@@ -44,6 +44,7 @@ func (p *Process) appendJSON(out []byte) []byte {
 	}
 	out = strconv.AppendUint(append(out, `,"run":`...), p.Run, 10)
 	out = strconv.AppendBool(append(out, `,"succeeded":`...), p.Succeeded)
+	out = strconv.AppendBool(append(out, `,"frozen":`...), p.Frozen)
 	out = appendFloat(append(out, `,"cpu_percent":`...), p.CPUPercent)
 	out = appendInt(append(out, `,"memory_bytes":`...), p.MemoryBytes)
 	return append(out, '}')
@@ -205,6 +206,8 @@ func (s *scanner) process(p *Process) {
 			p.Run = s.uint()
 		case "succeeded":
 			p.Succeeded = s.bool()
+		case "frozen":
+			p.Frozen = s.bool()
 		case "cpu_percent":
 			p.CPUPercent = s.float()
 		case "memory_bytes":

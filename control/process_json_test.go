@@ -20,7 +20,7 @@ func samples() [][]Process {
 		PID: 1234, Ready: true, StartedAt: &at, UptimeSeconds: &up, Restarts: 2, TotalRestarts: 1<<64 - 1,
 		MaxRestarts: &limit, WithinSeconds: &within, NextStartAt: &at, Reason: "because", WaitingOn: []string{"db", "cache"},
 		LastExit: &Exit{Code: &code, At: at, RunSeconds: long, OOMKilled: true, CoreDumped: true, Cause: "exited"},
-		Run:      9, Succeeded: true, CPUPercent: &up, MemoryBytes: &bytes,
+		Run:      9, Succeeded: true, Frozen: true, CPUPercent: &up, MemoryBytes: &bytes,
 	}
 	odd := Process{
 		Name: "quote \" backslash \\ newline \n <html> & ünïcode \u2028 \x7f \xff", WaitingOn: []string{},

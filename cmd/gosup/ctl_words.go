@@ -162,6 +162,9 @@ func reason(p *control.Process, now time.Time) string {
 	if p.HealthReason != "" {
 		words = p.HealthReason + "; " + words
 	}
+	if p.Frozen {
+		words = "frozen by a person; " + words
+	}
 	if p.NextStartAt != nil {
 		words = fmt.Sprintf("next start in %.1fs: %s", max(p.NextStartAt.Sub(now).Seconds(), 0), words)
 	}
