@@ -342,6 +342,36 @@ func TestAwait(t *testing.T) {
 	}
 }
 
+// TestAwaitDatagram: a datagram that arrives is told of, and stays for the
+// process.
+func TestAwaitDatagram(t *testing.T) {
+	d := newStore(t)
+	p := listening("dns", "udp")
+	p.Sockets[0].Network = spec.UDP
+	if err := d.open(p); err != nil {
+		t.Fatal(err)
+	}
+	called := make(chan bool)
+	if err := d.await(p, func() { close(called) }); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := net.Dial("udp", d.list(p)[0].Address[len("udp://"):])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := conn.Write([]byte("question")); err != nil {
+		t.Fatal(err)
+	}
+	<-called
+	fds, _ := mustLend(t, d, p)
+	defer d.closer.Release(fds)
+	text := make([]byte, 20)
+	if n, _, err := unix.Recvfrom(fds[0], text, unix.MSG_DONTWAIT); err != nil || string(text[:n]) != "question" {
+		t.Errorf("got %q, %v", text[:max(n, 0)], err)
+	}
+}
+
 // TestPassOn: what systemd gives to gosup is for gosup's own pid alone, and no
 // more than there is.
 func TestPassOn(t *testing.T) {

@@ -93,7 +93,11 @@ func (l *lookout) look(epoll *os.File) {
 		var events [16]unix.EpollEvent
 		n := 0
 		err = raw.Read(func(fd uintptr) bool {
-			n, _ = unix.EpollWait(int(fd), events[:], 0) // interrupted: it is asked again
+			var failed error
+			if n, failed = unix.EpollWait(int(fd), events[:], 0); failed == unix.EINTR {
+				n = 0
+				return true // asked again: what is there is not told a second time
+			}
 			return n > 0
 		})
 		for _, e := range events[:max(n, 0)] {
