@@ -121,7 +121,7 @@ func (m *topModel) pageKey(name string) tea.Cmd {
 	if m.page == pageLog {
 		by = -by // it is scrolled from its end
 	}
-	m.back = min(max(m.back+by, 0), m.farthest())
+	m.back = max(m.back+by, 0)
 	return nil
 }
 

@@ -89,6 +89,7 @@ func (m *topModel) Init() tea.Cmd {
 func (m *topModel) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	cmd := m.take(msg)
 	m.scroll()
+	m.back = min(m.back, m.farthest())
 	return m, cmd
 }
 

@@ -332,12 +332,16 @@ func TestTopOutputOfTheSelected(t *testing.T) {
 		t.Error("it is not asked for again")
 	}
 
-	// However much is written, only so much is kept.
-	for range 5 {
-		write(m, make([]string, logKept)...)
+	// However much is written, only so much is kept, and who has scrolled to
+	// what is no longer there sees the oldest that is.
+	for i := range 5 {
+		write(m, strings.Split(strings.Repeat(fmt.Sprint("batch ", i, "\n"), logKept), "\n")[:logKept]...)
+		if i == 0 {
+			press(m, "enter home")
+		}
 	}
-	if len(m.log.lines) != logKept {
-		t.Errorf("%d lines are kept", len(m.log.lines))
+	if len(m.log.lines) != logKept || m.back != m.farthest() || !strings.HasPrefix(m.draw()[2], "batch 4") {
+		t.Errorf("%d lines are kept, %d lines back is %q", len(m.log.lines), m.back, m.draw()[2])
 	}
 }
 
