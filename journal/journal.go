@@ -32,6 +32,7 @@ type header struct {
 	Tree    *spec.Tree `json:"tree"`
 }
 
+// step is a line of the journal but the first.
 type step struct {
 	At     tree.Time `json:"at"`
 	Events []entry   `json:"events,omitempty"`
@@ -164,6 +165,12 @@ func nameOf(e tree.Event) string {
 		return "shutdown"
 	case tree.Reloaded:
 		return "reloaded"
+	case tree.Adopted:
+		return "adopted"
+	case tree.Reborn:
+		return "reborn"
+	case tree.Moved:
+		return "moved"
 	}
 	// A test runs all events through here.
 	panic(fmt.Sprintf("journal: %T has no name", e))
@@ -197,6 +204,12 @@ func eventOf(e entry) (tree.Event, error) {
 		return decode[tree.Shutdown](e)
 	case "reloaded":
 		return decode[tree.Reloaded](e)
+	case "adopted":
+		return decode[tree.Adopted](e)
+	case "reborn":
+		return decode[tree.Reborn](e)
+	case "moved":
+		return decode[tree.Moved](e)
 	}
 	return nil, fmt.Errorf("read journal: %w %q", errUnknown, e.Type)
 }

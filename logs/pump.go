@@ -183,6 +183,31 @@ func (p *Pump) Reopen() {
 	}
 }
 
+// Sweep removes the FIFOs that an earlier daemon has left and that no sink has
+// opened: nothing of what wrote to them is there any more.
+func (p *Pump) Sweep() {
+	if p.fifoDir == "" || p.ledger == nil || !p.ledger.found {
+		return
+	}
+	p.mu.Lock()
+	used := map[string]bool{}
+	for _, s := range p.sinks {
+		for _, st := range s.both() {
+			used[filepath.Base(st.path())] = true
+		}
+	}
+	p.mu.Unlock()
+	entries, err := os.ReadDir(p.fifoDir)
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		if e.Type() == os.ModeNamedPipe && !used[e.Name()] {
+			_ = os.Remove(filepath.Join(p.fifoDir, e.Name()))
+		}
+	}
+}
+
 // closeTimeout is how long Close waits for disks and for the console.
 const closeTimeout = 5 * time.Second
 

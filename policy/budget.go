@@ -189,3 +189,40 @@ func (b *Budget) Clear() {
 	b.grants = nil
 	b.streak = 0
 }
+
+// BudgetMemory is all that a Budget knows, for who keeps it over the life of a
+// daemon.
+type BudgetMemory struct {
+	Grants  []GrantMemory `json:"grants,omitempty"` // oldest first
+	Elapsed time.Duration `json:"elapsed,omitempty"`
+	Since   Time          `json:"since,omitempty"`
+	Running bool          `json:"running,omitempty"`
+	Streak  int           `json:"streak,omitempty"`
+}
+
+// GrantMemory is a number of restarts granted at one reading of the clock.
+type GrantMemory struct {
+	At    time.Duration `json:"at"`
+	Count int           `json:"count"`
+}
+
+// Memory returns what b knows. It shares nothing with b.
+func (b *Budget) Memory() BudgetMemory {
+	m := BudgetMemory{Elapsed: b.elapsed, Since: b.since, Running: b.running, Streak: b.streak}
+	for _, g := range b.grants {
+		m.Grants = append(m.Grants, GrantMemory{g.at, g.count})
+	}
+	return m
+}
+
+// Budget returns the budget that knew m. Grants beyond what a budget remembers
+// are left out, the oldest first.
+func (m BudgetMemory) Budget() Budget {
+	b := Budget{elapsed: m.Elapsed, since: m.Since, running: m.Running, streak: max(0, m.Streak)}
+	for _, g := range m.Grants[max(0, len(m.Grants)-maxGrants):] {
+		if g.Count > 0 {
+			b.grants = append(b.grants, grant{g.At, g.Count})
+		}
+	}
+	return b
+}

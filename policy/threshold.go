@@ -112,3 +112,25 @@ func (b *Breaker) Trip(now Time, l BreakerLimit) { b.open(now, l) }
 
 // Reset closes the breaker and sets its count to 0.
 func (b *Breaker) Reset() { *b = Breaker{} }
+
+// BreakerMemory is all that a Breaker knows, for who keeps it over the life of
+// a daemon.
+type BreakerMemory struct {
+	State    BreakerState `json:"state,omitempty"`
+	Failures int          `json:"failures,omitempty"`
+	Trials   int          `json:"trials,omitempty"`
+	RetryAt  Time         `json:"retry_at,omitempty"`
+}
+
+// Memory returns what b knows.
+func (b *Breaker) Memory() BreakerMemory {
+	return BreakerMemory{b.state, b.failures, b.trials, b.retryAt}
+}
+
+// Breaker returns the breaker that knew m; a closed one where m makes no sense.
+func (m BreakerMemory) Breaker() Breaker {
+	if m.State > HalfOpen || m.Failures < 0 || m.Trials < 0 {
+		return Breaker{}
+	}
+	return Breaker{m.State, m.Failures, m.Trials, m.RetryAt}
+}

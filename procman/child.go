@@ -33,6 +33,10 @@ type child struct {
 	killing   bool
 	killReach spec.Kill
 
+	far   bool             // an earlier daemon has started it: it is no child of this process
+	start uint64           // of a far first process, as procStat has it
+	near  map[int]relative // of a far run: who else of it is known, by pid
+
 	left map[int]struct{} // orphans of this run: children of this process, so their pids are safe
 	met  []int            // descendants that a walk has met, for the day they are forgotten
 }
@@ -59,7 +63,9 @@ func (h *hand) deliver(s tree.Signal) {
 	}
 	switch s.Reach {
 	case spec.KillProcess:
-		if !c.over {
+		if c.far {
+			h.kin.signal(c, s.Reach, sigs)
+		} else if !c.over {
 			send(c.pid, sigs)
 		} else if c.heir != 0 {
 			send(c.heir, sigs)

@@ -177,13 +177,18 @@ func (g *cgroups) ready() openCgroup {
 
 // fresh makes a cgroup and returns its name; "" if that is not possible.
 func (g *cgroups) fresh() string {
-	g.last++
-	name := "run." + strconv.FormatUint(g.last, 10)
-	if err := unix.Mkdir(g.root+"/"+name, 0o755); err != nil {
-		g.fail(fmt.Errorf("make cgroup %s/%s: %w", g.root, name, err))
-		return ""
+	for {
+		g.last++
+		name := "run." + strconv.FormatUint(g.last, 10)
+		err := unix.Mkdir(g.root+"/"+name, 0o755)
+		if err == nil {
+			return name
+		}
+		if err != unix.EEXIST { // a run of the daemon before this one is in there
+			g.fail(fmt.Errorf("make cgroup %s/%s: %w", g.root, name, err))
+			return ""
+		}
 	}
-	return name
 }
 
 // maxSpare is how many empty cgroups are kept.

@@ -29,6 +29,7 @@ type kin struct {
 	met     map[int]meeting   // by pid: descendants met while their parents lived
 	unsure  map[int]int       // orphans that could not be told yet, and how often that was
 	settled bool              // the last adopt has seen everything
+	far     far               // runs that an earlier daemon has started
 }
 
 const (
@@ -55,11 +56,13 @@ func (k *kin) open(opt handOptions, r *reserve, leaders map[int]*child) {
 	k.met = make(map[int]meeting)
 	k.unsure = make(map[int]int)
 	k.settled = true
+	k.far.children, k.far.fds = make(map[int]*child), make(map[int]int)
 }
 
 func (k *kin) close() {
 	k.proc.close()
 	k.cgroups.close()
+	k.far.close()
 }
 
 // born makes a new run known. Of several with one tag, which should not be, it
@@ -86,6 +89,7 @@ func (k *kin) forget(c *child) {
 		k.orphans[pid] = nil
 	}
 	k.cgroups.drop(c.cgroup)
+	k.far.forget(c)
 	for _, pid := range c.met {
 		if k.met[pid].child == c {
 			delete(k.met, pid)
@@ -96,6 +100,8 @@ func (k *kin) forget(c *child) {
 // left reports whether anything is left of a run whose first process is over.
 func (k *kin) left(c *child) bool {
 	switch {
+	case c.far:
+		return k.farLeft(c)
 	case c.reach == spec.KillProcess:
 		return false
 	case k.proc == nil:
@@ -220,6 +226,10 @@ func (k *kin) dying(pid int) bool {
 
 // signal sends signals to everything that is known of a run, within reach.
 func (k *kin) signal(c *child, reach spec.Kill, sigs []syscall.Signal) {
+	if c.far {
+		k.signalFar(c, reach, sigs)
+		return
+	}
 	if k.proc == nil {
 		if !c.over || groupHasChildren(c.pid) {
 			send(-c.pid, sigs)
@@ -281,14 +291,6 @@ type meeting struct {
 	start uint64 // of the process, as procStat has it
 }
 
-// relative is a process met on a walk. Its parent may reap it at any time; the
-// start time tells it from whoever gets its pid then.
-type relative struct {
-	pid   int
-	start uint64
-	group int
-}
-
 // walk finds the descendants of a process and notes that they were met: if
 // they become orphans, they are known by that.
 func (k *kin) walk(c *child, root int) []relative {
@@ -303,7 +305,7 @@ func (k *kin) walk(c *child, root int) []relative {
 			if !ok || st.parent != parent {
 				continue // it has ended, or has just become an orphan
 			}
-			found = append(found, relative{pid, st.start, st.group})
+			found = append(found, relative{pid, st.start, st.group, st.session})
 			next = append(next, pid)
 			if m := (meeting{c, st.start}); k.met[pid] != m {
 				k.met[pid] = m

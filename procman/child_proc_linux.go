@@ -143,15 +143,16 @@ func (p *procfs) list(dir string) []int {
 
 // procStat is the part of /proc/PID/stat that matters here.
 type procStat struct {
-	state   byte
-	parent  int
-	group   int
-	session int
-	ticks   uint64 // of CPU time, with that of the children that it has waited for
-	start   uint64 // clock ticks since boot
-	pages   int64  // resident
-	code    uint64 // address; 1 if it may not be known
-	environ uint64 // address; 0 if it may not be known
+	state    byte
+	parent   int
+	group    int
+	session  int
+	ticks    uint64 // of CPU time, with that of the children that it has waited for
+	start    uint64 // clock ticks since boot
+	pages    int64  // resident
+	code     uint64 // address; 1 if it may not be known
+	environ  uint64 // address; 0 if it may not be known
+	exitCode uint32 // of a zombie, as wait(2) has it; 0 if it may not be known
 }
 
 // bare reports whether the process has no program: it has given up its memory
@@ -167,19 +168,20 @@ func (p *procfs) stat(pid int) (procStat, bool) {
 		return procStat{}, false
 	}
 	fields := bytes.Fields(line[i+2:])
-	if len(fields) < 48 {
+	if len(fields) < 50 {
 		return procStat{}, false
 	}
 	return procStat{
-		state:   fields[0][0],
-		parent:  atoi(fields[1]),
-		group:   atoi(fields[2]),
-		session: atoi(fields[3]),
-		ticks:   uint64(atoi(fields[11]) + atoi(fields[12]) + atoi(fields[13]) + atoi(fields[14])),
-		start:   uint64(atoi(fields[19])),
-		pages:   int64(atoi(fields[21])),
-		code:    uint64(atoi(fields[23])),
-		environ: uint64(atoi(fields[47])),
+		state:    fields[0][0],
+		parent:   atoi(fields[1]),
+		group:    atoi(fields[2]),
+		session:  atoi(fields[3]),
+		ticks:    uint64(atoi(fields[11]) + atoi(fields[12]) + atoi(fields[13]) + atoi(fields[14])),
+		start:    uint64(atoi(fields[19])),
+		pages:    int64(atoi(fields[21])),
+		code:     uint64(atoi(fields[23])),
+		environ:  uint64(atoi(fields[47])),
+		exitCode: uint32(atoi(fields[49])),
 	}, true
 }
 

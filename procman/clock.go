@@ -23,3 +23,9 @@ func (c clock) wall(t tree.Time) time.Time {
 	now := time.Now()
 	return now.Add(t.Sub(c.origin.Add(now.Sub(c.started)))).Round(0)
 }
+
+// at returns a moment of today's wall clock on the clock of the tree.
+func (c clock) at(wall time.Time) tree.Time {
+	now := time.Now()
+	return c.origin.Add(now.Sub(c.started)).Add(wall.Sub(now.Round(0)))
+}

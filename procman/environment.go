@@ -38,17 +38,21 @@ func newEnvironment(opt Options) environment {
 			e.path = kv
 		}
 	}
-	e.id = supervisorID(opt.Tree.Supervisor.RuntimeDir)
+	e.id = supervisorID(opt.Tree.Supervisor.RuntimeDir, opt.Past.supervisor())
 	return e
 }
 
 // supervisorID returns the identity of the supervisor of a runtime folder. It
-// is kept there, so that the next daemon knows the processes of this one. A
-// folder that cannot be written gives an identity for this daemon alone.
-func supervisorID(dir string) string {
+// is kept there, so that the next daemon knows the processes of this one; where
+// it is lost, the saved state has it. A folder that cannot be written gives an
+// identity for this daemon alone.
+func supervisorID(dir, kept string) string {
 	fresh := make([]byte, 8)
 	rand.Read(fresh) // never fails: crypto/rand
 	id := hex.EncodeToString(fresh)
+	if _, err := hex.DecodeString(kept); err == nil && len(kept) == len(id) {
+		id = kept
+	}
 	if dir == "" {
 		return id
 	}
@@ -64,7 +68,7 @@ func supervisorID(dir string) string {
 
 // tag returns the value of GOSUP_RUN, which tells the descendants of a run.
 func (v environment) tag(p *spec.Process, run uint64) string {
-	return v.id + "/" + p.Name + "/" + strconv.FormatUint(run, 10)
+	return runTag{supervisor: v.id, name: p.Name, run: run}.String()
 }
 
 // of returns the whole environment of a run. A later entry of a name wins.

@@ -80,6 +80,9 @@ type handOptions struct {
 	cgroups string      // folder in which runs get cgroups, by makeCgroups; "" for none
 	without error       // why there are no cgroups, if so
 	warn    func(error) // hears, on the hand's goroutine, of what is done without; may be nil
+
+	adopt  []adoption // runs of the daemon before this one
+	strays []relative // what that has left and nobody wants
 }
 
 // launch is everything that a fork needs. The hand looks nothing up but the
@@ -165,6 +168,8 @@ func newHand(emit func(tree.Event), now func() tree.Time, opt handOptions) *hand
 	h.kin.open(opt, &h.reserve, h.leaders)
 	h.ooms.open(opt.proc)
 	h.mounts.open(opt.proc)
+	h.adoptAll(opt.adopt)
+	h.kin.killStrays(opt.strays)
 	h.waiter.open(h.chld, h.quit) // before the first fork
 	go h.work()
 	return h
@@ -242,6 +247,7 @@ func (h *hand) work() {
 // nor an exit.
 func (h *hand) turn() {
 	h.again = false
+	h.kin.blink()
 	for _, m := range h.mail.take() {
 		h.read(m)
 	}
@@ -289,6 +295,10 @@ func (h *hand) read(m message) {
 		h.appoint(m.heir)
 		return
 	}
+	if m.fell {
+		h.dead = true
+		return
+	}
 	if m.start != nil {
 		h.enqueue(m.start)
 		return
@@ -318,11 +328,12 @@ func (h *hand) end() {
 func (l *launch) key() runKey { return runKey{l.Node, l.Run} }
 
 // message is what the hand can be told: a start, a shim's report, an
-// inheritance, or else a signal.
+// inheritance, that something has ended, or else a signal.
 type message struct {
 	start  *startOrder
 	report *report
 	heir   *inheritance
+	fell   bool // processes of far runs may have ended
 	signal tree.Signal
 }
 

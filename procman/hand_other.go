@@ -63,6 +63,11 @@ func (*kin) left(*child) bool                           { return false }
 func (*kin) adopt() bool                                { return true }
 func (*kin) dying(int) bool                             { return false }
 
+func (*kin) blink()                 {}
+func (*kin) killStrays([]relative)  {}
+func (h *hand) adoptAll([]adoption) {}
+func (h *hand) farEnded() []*child  { return nil }
+
 // signal reaches the process group while its first process lives.
 func (*kin) signal(c *child, _ spec.Kill, sigs []syscall.Signal) {
 	if !c.over {
@@ -96,3 +101,9 @@ func (h *hand) reapOne() (pid int, status syscall.WaitStatus, usage *syscall.Rus
 		}
 	}
 }
+
+// What an earlier daemon has left is not looked for here.
+func findLeft(string, []runRecord, string) []*found { return nil }
+func bootID() string                                { return "" }
+func startOf(int) uint64                            { return 0 }
+func pidfdsWork() bool                              { return false }

@@ -55,7 +55,7 @@ func (h *hand) reap() {
 
 // survey collects those that have ended, and the orphans that they have left.
 func (h *hand) survey() (ended []*child) {
-	ended = h.collect(h.late)
+	ended = append(h.collect(h.late), h.farEnded()...)
 	h.late = nil
 	if len(ended) == 0 && len(h.fading) == 0 {
 		return nil

@@ -47,14 +47,6 @@ func (w *waiter) next() { ring(w.reaped) }
 // fork tells it that there is a child again.
 func (w *waiter) fork() { ring(w.born) }
 
-// ring fills a channel that is buffered by one.
-func ring(c chan<- struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
-}
-
 func (w *waiter) work() {
 	for {
 		next := w.reaped

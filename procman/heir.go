@@ -77,6 +77,7 @@ func (o *outfitter) moved(e tree.Moved) {
 		if n := o.notes[e.Node]; n != nil {
 			n.pid.Store(int64(e.PID))
 		}
+		o.note(tree.Started{Node: e.Node, Run: e.Run, PID: e.PID})
 		o.m.Tell(e)
 	case held:
 		o.bury(exited)
@@ -94,6 +95,9 @@ func (o *outfitter) bury(e tree.Exited) {
 		}
 		out.sink.Drain()
 	}
+	if !e.Left {
+		o.records.drop(runKey{e.Node, e.Run})
+	}
 	o.m.Tell(e)
 }
 
@@ -104,6 +108,7 @@ func (o *outfitter) gone(e tree.Gone) {
 		delete(o.mourned, k)
 		o.bury(exited)
 	}
+	o.records.drop(k)
 	o.m.Tell(e)
 }
 

@@ -146,10 +146,14 @@ func (m *Manager) overdue(now tree.Time) time.Duration {
 
 // admit makes a place for the answer to a wish.
 func (m *Manager) admit(w wish) tree.Event {
+	if r, ok := w.event.(tree.Reloaded); ok {
+		m.defined, m.decided = r.Tree, true
+	}
 	asked, ok := w.event.(tree.Asked)
 	if !ok {
 		return w.event
 	}
+	m.decided = true
 	m.lastAsk++
 	asked.ID = m.lastAsk
 	m.replies[asked.ID] = w.reply
@@ -189,6 +193,10 @@ func (m *Manager) carryOut(e tree.Effect) {
 // publish makes what changed visible to readers.
 func (m *Manager) publish(now tree.Time) {
 	m.history.announce()
+	if m.saver != nil && (m.tree.Version() != m.snapshot.latest().Version || m.exiting != nil) {
+		m.saver.offer(m.tree.Image(), m.defined, m.decided, m.exiting != nil)
+		m.decided = false
+	}
 	if v := m.tree.Version(); v != m.snapshot.latest().Version {
 		old := len(m.snapshot.latest().Nodes)
 		m.snapshot.publish(&tree.Snapshot{

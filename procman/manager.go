@@ -23,6 +23,7 @@ type Options struct {
 	Pump    *logs.Pump   // carries the output; the Manager closes it
 	Logger  *slog.Logger // gosup's own log, whose handler never makes anybody wait
 	Output  spec.Output  // what OutputAuto means here
+	Past    *Past        // what the daemon before this one has left; nil for nothing
 
 	// Single is the mode of `run -- CMD`: the process has gosup's own standard
 	// input, and the terminal if that is one.
@@ -40,6 +41,7 @@ type Manager struct {
 	tasks *tasks
 
 	recorder *recorder
+	saver    *saver // nil in tests of the loop
 	reporter *reporter
 	cgroups  string // the folder of the runs' cgroups; "" for none
 	crew     crew
@@ -54,6 +56,8 @@ type Manager struct {
 
 	// What follows belongs to the loop.
 	tree    *tree.Tree
+	defined *spec.Tree // its definition
+	decided bool       // people have decided something in this Step
 	taken   []wish
 	events  []tree.Event
 	effects []tree.Effect
@@ -72,13 +76,47 @@ func New(opt Options) *Manager {
 	outfitter := newOutfitter(m)
 	m.crew = outfitter
 	m.tasks = newTasks()
-	m.reporter = newReporter(m)
 	m.recorder = newRecorder(opt.Tree.Supervisor.StateDir, opt.Logger)
-	m.hand = newHand(outfitter.heard, m.Now, m.handOptions(outfitter.env.id))
+	left := m.remember(outfitter)
+	m.reporter = newReporter(m)
+	m.saver = newSaver(m, m.opt.Past, outfitter.env.id)
+	hand := m.handOptions(outfitter.env.id)
+	hand.adopt, hand.strays = left.adopt, left.strays
+	m.hand = newHand(outfitter.heard, m.Now, hand)
 	m.meter.look = newLook(outfitter.env.id, m.cgroups)
 	outfitter.hand, m.tasks.hand = m.hand, m.hand
 	go outfitter.work()
 	return m
+}
+
+// remember makes the tree that of the daemon before this one, and brings its
+// runs to those who will look after them.
+func (m *Manager) remember(o *outfitter) *rebirth {
+	past := m.opt.Past
+	var lives []*found
+	if past.alive() {
+		lives = findLeft(o.env.id, past.records, past.boot)
+	}
+	m.history.notes = past.readHistory(m.opt.Tree.Supervisor.StateDir, m.clock)
+	r := past.reborn(m.opt.Tree, seed(), m.clock, o.env.id, lives, m.history.last())
+	m.tree = r.tree
+	m.snapshot.publish(&tree.Snapshot{At: m.Now(), Version: 1, Nodes: m.tree.View(nil), Breakers: m.tree.Breakers()})
+	for _, e := range r.events {
+		m.Tell(e)
+	}
+	if past.left || len(r.adopt) > 0 {
+		if err := o.records.inherit(r.records(past.boot)); err != nil {
+			m.log.Warn("should this gosup be killed, the next one finds its processes by their environment alone", "err", err)
+		}
+	}
+	for _, s := range r.resumed {
+		o.queue.put(s)
+	}
+	o.queue.put(swept{})
+	for _, e := range r.ended {
+		o.queue.put(e)
+	}
+	return r
 }
 
 // handOptions lets the hand kill by cgroup where that can be.
@@ -98,12 +136,15 @@ func (m *Manager) handOptions(id string) handOptions {
 // newManager returns a manager without a crew.
 func newManager(opt Options, c clock) *Manager {
 	m := &Manager{
-		opt: opt, log: opt.Logger, clock: c, name: opt.Tree.Supervisor.Name,
+		opt: opt, log: opt.Logger, clock: c, name: opt.Tree.Supervisor.Name, defined: opt.Tree,
 		tree:    tree.New(opt.Tree, seed()),
 		ended:   make(chan struct{}),
 		replies: map[uint64]chan<- tree.Answer{},
 		inbox:   inbox{wake: make(chan struct{}, 1)},
 		timings: newTimings(),
+	}
+	if m.opt.Past == nil {
+		m.opt.Past = &Past{}
 	}
 	m.snapshot.publish(&tree.Snapshot{At: m.Now(), Nodes: m.tree.View(nil)})
 	return m
@@ -118,6 +159,7 @@ func (m *Manager) Close(ctx context.Context) error {
 		o.close()
 	}
 	m.reporter.wait(ctx)
+	m.saver.close(ctx)
 	if m.cgroups != "" {
 		_ = os.Remove(m.cgroups) // what still lives in it keeps it
 	}

@@ -2,6 +2,7 @@ package procman
 
 import (
 	"bufio"
+	"hash/fnv"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -76,7 +77,7 @@ func uidOf(p *spec.Process) uint32 {
 
 func (o *outfitter) openNotifier(e tree.Start) (*notifier, error) {
 	n := &notifier{}
-	path, err := o.notifyPath(e.Node)
+	path, err := o.notifyPath(e.Process.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -129,9 +130,10 @@ func (o *outfitter) store(n *notifier, process string, d notify.Datagram) {
 	}
 }
 
-// notifyPath returns where the socket of a node is. The path of a socket is
-// bounded, that of a name is not: so it has a number.
-func (o *outfitter) notifyPath(id tree.NodeID) (string, error) {
+// notifyPath returns where the socket of a process is. The path of a socket is
+// bounded, that of a name is not: so it has a number, which the next daemon finds
+// again, for what it adopts goes on sending there.
+func (o *outfitter) notifyPath(name string) (string, error) {
 	dir := o.m.opt.Tree.Supervisor.RuntimeDir
 	if dir == "" {
 		dir = o.scratch
@@ -152,7 +154,9 @@ func (o *outfitter) notifyPath(id tree.NodeID) (string, error) {
 		return "", err
 	}
 	o.notifyDir = dir
-	return filepath.Join(dir, strconv.FormatUint(uint64(id), 10)), nil
+	h := fnv.New64a()
+	h.Write([]byte(name))
+	return filepath.Join(dir, strconv.FormatUint(h.Sum64(), 36)), nil
 }
 
 // believes reports whether a datagram comes from the process, as far as the

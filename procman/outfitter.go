@@ -38,6 +38,7 @@ type outfitter struct {
 	scratch   string                 // a folder of this daemon's own, where there is no runtime folder
 	executed  uint64                 // commands that people had executed, for their tags
 	noState   bool                   // it was said that state folders cannot be made
+	records   *records
 
 	descriptors *descriptors
 }
@@ -88,6 +89,7 @@ func newOutfitter(m *Manager) *outfitter {
 		pipes:   map[runKey]*os.File{},
 		mourned: map[runKey]tree.Exited{},
 		handed:  map[runKey][]int{},
+		records: newRecords(m.opt.Tree.Supervisor.RuntimeDir),
 
 		descriptors: newDescriptors(m.log),
 	}
@@ -140,6 +142,7 @@ func (o *outfitter) work() {
 			if ended {
 				o.m.recorder.close()
 				o.closeSinks()
+				o.records.close()
 				return
 			}
 			<-o.queue.wake
@@ -168,8 +171,13 @@ func (o *outfitter) do(job any) {
 		o.cancelHook(e)
 	case beside:
 		o.surround(e)
+	case resumption:
+		o.resume(e)
+	case swept:
+		o.m.opt.Pump.Sweep()
 	case tree.Started:
 		o.giveBack(runKey{e.Node, e.Run})
+		o.note(e)
 		if n := o.notes[e.Node]; n != nil {
 			n.pid.Store(int64(e.PID))
 		}

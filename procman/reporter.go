@@ -14,10 +14,11 @@ import (
 type reporter struct {
 	m    *Manager
 	done chan struct{}
+	seen uint64 // the last note that is written, or was by an earlier daemon
 }
 
 func newReporter(m *Manager) *reporter {
-	r := &reporter{m: m, done: make(chan struct{})}
+	r := &reporter{m: m, done: make(chan struct{}), seen: m.history.last()}
 	go r.work() // ends when Run has returned and all is written
 	return r
 }
@@ -32,7 +33,7 @@ func (r *reporter) wait(ctx context.Context) {
 
 func (r *reporter) work() {
 	defer close(r.done)
-	var seen uint64
+	seen := r.seen
 	for {
 		err := r.m.EventsChanged(context.Background(), seen)
 		// What has been decided is to be done first, then told.

@@ -57,6 +57,8 @@ const (
 	CauseTurn                  // the breaker of Node has closed, and others start first
 	CauseEssential             // Node was essential and has ended for good
 	CauseConnection            // it starts when somebody connects: Text
+	CauseKept                  // it ran when the last daemon ended, and nobody has stopped it
+	CauseAdopted               // it was found running, started by the last daemon
 )
 
 // String says the cause in words; "" for nil.
@@ -124,6 +126,10 @@ func (c *Cause) String() string {
 		return c.after(c.Node + " is essential and has ended")
 	case CauseConnection:
 		return "waits for the " + c.Text
+	case CauseKept:
+		return "started with the daemon: it ran when the last one ended"
+	case CauseAdopted:
+		return "found running, started by the gosup before this one"
 	case CauseLeft:
 		return "waits for the end of what the last run left behind"
 	case CauseQueue:
@@ -209,7 +215,7 @@ func (e Exit) String() string {
 	}
 	if e.Signal == 0 {
 		if e.Code < 0 {
-			return "ended with an unknown code"
+			return "ended with an unknown code (no gosup that could ask for it was there)"
 		}
 		return fmt.Sprintf("exited with code %d", e.Code)
 	}

@@ -1,6 +1,7 @@
 package tree
 
 import (
+	"slices"
 	"time"
 
 	"gosup/policy"
@@ -186,6 +187,7 @@ type Exit struct {
 	System time.Duration
 	MaxRSS int64 // bytes
 	Cause  Ending
+	Unseen bool // the code is not known: no gosup was there, or it was not its child
 }
 
 // Ending is the kind of an end, as GOSUP_EXIT_REASON tells it.
@@ -316,6 +318,12 @@ var noteTypeNames = [...]string{"state", "health", "breaker", "group", "request"
 
 // String returns the name that the API uses.
 func (t NoteType) String() string { return noteTypeNames[t] }
+
+// ParseNoteType returns the type of a name that the API uses.
+func ParseNoteType(name string) (NoteType, bool) {
+	i := slices.Index(noteTypeNames[:], name)
+	return NoteType(max(0, i)), i >= 0
+}
 
 // Note is a line of the history: something that people may want to know.
 type Note struct {

@@ -55,6 +55,10 @@ func (t *Tree) prepare(n *node) Time {
 	case n.readyAt != 0 && t.now >= n.readyAt:
 		t.becomeReady(n)
 		return policy.Never
+	case t.now >= n.readyBy && n.adopted && n.proc.Readiness.Probe == (spec.Probe{}):
+		// It may have said so while nobody was there to hear it.
+		t.becomeReady(n)
+		return policy.Never
 	case t.now >= n.readyBy:
 		given := n.readyBy.Sub(n.startedAt).Round(time.Millisecond)
 		n.readyBy = policy.Never

@@ -455,11 +455,13 @@ func (t *Tree) enter(n *node) {
 	n.run++
 	n.notBefore, n.planned, n.spoken, n.touched = 0, false, false, true
 	n.ear, n.invited = deaf, false
+	n.adopted = false
 	t.recount(n)
 }
 
 // recount counts a start that is an automatic restart.
 func (t *Tree) recount(n *node) {
+	n.counted = n.auto
 	if n.auto {
 		n.auto = false
 		n.total++

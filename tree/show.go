@@ -105,7 +105,7 @@ func (t *Tree) show(n *node) {
 	if s != n.shown {
 		t.noteState(n, s, nil, n.pid)
 	}
-	n.touched, n.view = false, nil
+	n.touched, n.view, n.image = false, nil, nil
 	t.version++
 }
 

@@ -138,6 +138,8 @@ type node struct {
 	orders   uint64
 
 	// The run.
+	counted   bool // it began as an automatic restart
+	adopted   bool // the daemon before this one has started it
 	bowed     bool // it is done
 	cancelled bool // the hook that runs was killed
 	run       uint64
@@ -173,7 +175,8 @@ type node struct {
 	payments   []payment // what its restarts have cost lately
 	turnOf     string    // the dependency that it was
 
-	view *Node // nil if it is to be made anew
+	view  *Node      // nil if it is to be made anew
+	image *NodeImage // the same
 }
 
 func (n *node) isGroup() bool { return n.group != nil }
@@ -253,7 +256,7 @@ func (t *Tree) Shutdown() bool { return t.shutdown }
 
 func (t *Tree) record(e Event) {
 	switch e := e.(type) {
-	case Asked, Guarded, Shutdown, Reloaded:
+	case Asked, Guarded, Shutdown, Reloaded, Reborn:
 		t.stir = true
 	case Probed:
 		t.stir = t.stir || e.Dependency != ""
@@ -303,6 +306,10 @@ func (t *Tree) record(e Event) {
 		t.shutDown(e)
 	case Reloaded:
 		t.reload(e)
+	case Adopted:
+		t.adopted(e)
+	case Reborn:
+		t.reborn(e)
 	}
 }
 

@@ -32,6 +32,7 @@ type daemon struct {
 
 	log     *slog.Logger
 	lock    *procman.Lock
+	past    *procman.Past
 	pump    *logs.Pump
 	manager *procman.Manager
 	server  *control.Server
@@ -56,6 +57,11 @@ func (d *daemon) run() error {
 	}
 	if d.lock != nil {
 		defer d.lock.Release()
+	}
+	d.past = procman.OpenPast(d.tree.Supervisor, d.log)
+	if d.reload != nil {
+		d.reload.remember(d.past.Scaled())
+		d.tree = d.reload.tree
 	}
 	listener, err := d.listen()
 	if err != nil {
@@ -164,7 +170,7 @@ func (d *daemon) open() error {
 	}
 	d.pump = pump
 	d.manager = procman.New(procman.Options{
-		Tree: d.tree, Environ: os.Environ(), Pump: pump, Logger: d.log, Output: d.output, Single: d.single,
+		Tree: d.tree, Environ: os.Environ(), Pump: pump, Logger: d.log, Output: d.output, Single: d.single, Past: d.past,
 	})
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"gosup/config"
 	"gosup/control"
+	"gosup/journal"
 	"gosup/spec"
 	"gosup/tree"
 )
@@ -22,10 +23,10 @@ type reloader struct {
 	options config.Options
 	d       *daemon
 
-	mu     sync.Mutex       // one reload at a time
-	tree   *spec.Tree       // as it was last applied
-	scaled map[string]scale // by the name of the process
-	files  []string         // paths and globs that the last load and the last good one have asked for
+	mu     sync.Mutex               // one reload at a time
+	tree   *spec.Tree               // as it was last applied
+	scaled map[string]journal.Scale // by the name of the process
+	files  []string                 // paths and globs that the last load and the last good one have asked for
 
 	last atomic.Pointer[reloadEnd] // of the last reload
 }
@@ -36,10 +37,6 @@ type reloadEnd struct {
 	applied time.Time // when what holds now was
 }
 
-// scale is how many instances of a process a person wants, as long as the file
-// has as many as it had then.
-type scale struct{ wanted, inFile int }
-
 // reading is what one load of the file has found.
 type reading struct {
 	tree     *spec.Tree
@@ -49,13 +46,13 @@ type reading struct {
 }
 
 // load reads a file, "" for the daemon's own, with the wishes of ctl scale.
-func (r *reloader) load(file string, scaled map[string]scale) (out reading) {
+func (r *reloader) load(file string, scaled map[string]journal.Scale) (out reading) {
 	o := r.options
 	out.inFile = map[string]int{}
 	o.Instances = func(name string, inFile int) int {
 		out.inFile[name] = inFile
-		if s, ok := scaled[name]; ok && s.inFile == inFile {
-			return s.wanted
+		if s, ok := scaled[name]; ok && s.InFile == inFile {
+			return s.Wanted
 		}
 		return inFile
 	}
@@ -83,6 +80,21 @@ func (r *reloader) read() config.Problems {
 func (r *reloader) LastReload() (ok bool, applied time.Time) {
 	last := r.last.Load()
 	return last.ok, last.applied
+}
+
+// remember reads the file once more if people wanted other numbers of instances
+// from the daemon before this one.
+func (r *reloader) remember(scaled map[string]journal.Scale) {
+	if len(scaled) == 0 {
+		return
+	}
+	now := r.load("", scaled)
+	if now.problems.Failed() {
+		return // it has changed just now, and is as it was without them
+	}
+	now.tree.Supervisor = r.tree.Supervisor // what this machine does not allow was left out
+	r.tree, r.files, r.scaled = now.tree, now.files, maps.Clone(scaled)
+	maps.DeleteFunc(r.scaled, func(name string, s journal.Scale) bool { return now.inFile[name] != s.InFile })
 }
 
 // Reload is control.Reloader's.
@@ -143,7 +155,8 @@ func (r *reloader) apply(now reading, by, why string) error {
 		return err
 	}
 	r.tree, r.files = now.tree, now.files
-	maps.DeleteFunc(r.scaled, func(name string, s scale) bool { return now.inFile[name] != s.inFile })
+	maps.DeleteFunc(r.scaled, func(name string, s journal.Scale) bool { return now.inFile[name] != s.InFile })
+	r.d.manager.SaveScaled(r.scaled)
 	r.watch()
 	return nil
 }
@@ -173,7 +186,7 @@ func (r *reloader) Scale(name string, instances int, by, why string) (control.Pl
 		return control.Plan{}, err
 	}
 	scaled := maps.Clone(r.scaled)
-	scaled[name] = scale{instances, before.inFile[name]}
+	scaled[name] = journal.Scale{Wanted: instances, InFile: before.inFile[name]}
 	now, plan := r.plan("", scaled)
 	if plan.Rejected {
 		return plan, nil
@@ -200,7 +213,7 @@ func scaledName(inFile map[string]int, name string) (string, error) {
 }
 
 // plan compares what a file says with what was last applied.
-func (r *reloader) plan(file string, scaled map[string]scale) (reading, control.Plan) {
+func (r *reloader) plan(file string, scaled map[string]journal.Scale) (reading, control.Plan) {
 	now := r.load(file, scaled)
 	lines := make([]string, len(now.problems))
 	for i, p := range now.problems {

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"gosup/config"
+	"gosup/journal"
 	"gosup/spec"
 )
 
@@ -116,7 +117,7 @@ func runFile(set *settings, file string) error {
 		return &exitError{code: exitConfig, err: errors.New(
 			"no configuration file (write ./gosup.yaml with `gosup init`, or name a file with -c)")}
 	}
-	r := &reloader{file: path, options: set.options(), scaled: map[string]scale{}}
+	r := &reloader{file: path, options: set.options(), scaled: map[string]journal.Scale{}}
 	if err := reportProblems(r.read()); err != nil {
 		return err
 	}

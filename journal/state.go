@@ -1,0 +1,240 @@
+package journal
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"time"
+
+	"gosup/spec"
+	"gosup/tree"
+)
+
+// stateVersion is that of the saved state. A reader refuses any other: whoever
+// changes what a key or a number means raises it.
+const stateVersion = 1
+
+// State is what one daemon leaves to the next.
+type State struct {
+	Supervisor string                `json:"supervisor"` // the ID in GOSUP_RUN
+	Boot       string                `json:"boot"`       // which boot of the machine the times are of
+	Orderly    bool                  `json:"orderly,omitempty"`
+	Wall       time.Time             `json:"wall"` // when it was saved
+	Scaled     map[string]Scale      `json:"scaled,omitempty"`
+	Processes  map[string]Definition `json:"processes,omitempty"` // by full name
+	Image      *tree.Image           `json:"image"`
+}
+
+// Scale is how many instances of a process a person wants, for as long as the
+// file has as many as it had then.
+type Scale struct {
+	Wanted int `json:"wanted"`
+	InFile int `json:"in_file"`
+}
+
+// Definition is what is kept of the definition of a process: enough to stop it
+// and to keep its output when it is not defined any more, and a sum that tells
+// whether a run can go on. It holds no secret.
+type Definition struct {
+	Sum  string    `json:"sum"`
+	Stop spec.Stop `json:"stop"`
+	Logs spec.Logs `json:"logs"`
+	UID  int       `json:"uid"`
+	GID  int       `json:"gid"`
+}
+
+// DefinitionOf returns what is kept of a definition by a supervisor.
+func DefinitionOf(p *spec.Process, supervisor string) Definition {
+	d := Definition{Sum: sumOf(p, supervisor), Stop: p.Stop, Logs: p.Logs, UID: -1, GID: -1}
+	if u := p.Rights.User; u != nil {
+		d.UID, d.GID = int(u.UID), int(u.GID)
+	}
+	return d
+}
+
+// Process returns a definition that is enough to stop a process of that name.
+func (d *Definition) Process(name string) *spec.Process {
+	p := &spec.Process{Name: name, Stop: d.Stop, Logs: d.Logs}
+	if len(p.Stop.Steps) == 0 {
+		p.Stop.Steps = []spec.StopStep{{Signal: sigterm, Wait: 10 * time.Second}}
+	}
+	if d.UID >= 0 {
+		p.Rights.User = &spec.User{UID: uint32(d.UID), GID: uint32(d.GID)}
+	}
+	return p
+}
+
+const sigterm = 15
+
+// sumOf returns a sum over what a run of p depends on. Fields that are empty do
+// not count, so a field that is new in a later gosup changes no sum. The
+// supervisor's ID makes guesses at the secrets in it useless elsewhere.
+func sumOf(p *spec.Process, supervisor string) string {
+	run := p.RunPart()
+	data, err := json.Marshal(run)
+	if err != nil {
+		return "" // a sum that nothing is compared with
+	}
+	var value any
+	if json.Unmarshal(data, &value) == nil {
+		data, _ = json.Marshal(prune(value)) // it came from JSON
+	}
+	sum := sha256.Sum256(append([]byte(supervisor+"\x00"), data...))
+	return hex.EncodeToString(sum[:16])
+}
+
+// prune drops what is empty from a value of JSON.
+func prune(value any) any {
+	switch v := value.(type) {
+	case map[string]any:
+		for key, x := range v {
+			if x = prune(x); x == nil {
+				delete(v, key)
+			} else {
+				v[key] = x
+			}
+		}
+		if len(v) == 0 {
+			return nil
+		}
+	case []any:
+		for i := range v {
+			v[i] = prune(v[i])
+		}
+		if len(v) == 0 {
+			return nil
+		}
+	case string:
+		if v == "" {
+			return nil
+		}
+	case float64:
+		if v == 0 {
+			return nil
+		}
+	case bool:
+		if !v {
+			return nil
+		}
+	}
+	return value
+}
+
+// Saver encodes states. Nodes that are as they were are not encoded again. The
+// zero value is ready.
+type Saver struct {
+	lines map[*tree.NodeImage][]byte
+	last  []byte // what was encoded last, but for what moves by itself
+}
+
+// stateHeader is the first line of a saved state.
+type stateHeader struct {
+	Format  string `json:"format"`
+	Version int    `json:"version"`
+	Bytes   int    `json:"bytes"` // of what follows
+	Sum     string `json:"crc32c"`
+}
+
+const stateFormat = "gosup state"
+
+// Encode returns the bytes of a state, or nil if they would tell nothing new.
+func (s *Saver) Encode(state *State) ([]byte, error) {
+	var body, still bytes.Buffer
+	head, err := json.Marshal(state)
+	if err != nil {
+		return nil, fmt.Errorf("encode state: %w", err)
+	}
+	resting := *state
+	image := *state.Image
+	image.At, image.Seq = 0, 0
+	resting.Image, resting.Wall = &image, time.Time{}
+	rest, err := json.Marshal(resting)
+	if err != nil {
+		return nil, fmt.Errorf("encode state: %w", err)
+	}
+	body.Write(append(head, '\n'))
+	still.Write(rest)
+	lines := make(map[*tree.NodeImage][]byte, len(state.Image.Nodes))
+	for _, n := range state.Image.Nodes {
+		line := s.lines[n]
+		if line == nil {
+			if line, err = json.Marshal(n); err != nil {
+				return nil, fmt.Errorf("encode state of %s: %w", n.Name, err)
+			}
+			line = append(line, '\n')
+		}
+		lines[n] = line
+		body.Write(line)
+		still.Write(line)
+	}
+	s.lines = lines
+	if bytes.Equal(still.Bytes(), s.last) {
+		return nil, nil
+	}
+	s.last = still.Bytes()
+	header, err := json.Marshal(stateHeader{stateFormat, stateVersion, body.Len(), checksum(body.Bytes())})
+	if err != nil {
+		return nil, fmt.Errorf("encode state: %w", err)
+	}
+	return append(append(header, '\n'), body.Bytes()...), nil
+}
+
+func checksum(b []byte) string {
+	return fmt.Sprintf("%08x", crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)))
+}
+
+// Decode reads what Encode has made. The error says what is wrong with it.
+func Decode(data []byte) (*State, error) {
+	first, body, found := bytes.Cut(data, []byte{'\n'})
+	var h stateHeader
+	if err := json.Unmarshal(first, &h); err != nil || !found || h.Format != stateFormat {
+		return nil, errors.New("it is no saved state of gosup")
+	}
+	if h.Version != stateVersion {
+		return nil, fmt.Errorf("it has version %d, and this gosup reads version %d", h.Version, stateVersion)
+	}
+	if len(body) != h.Bytes || checksum(body) != h.Sum {
+		return nil, fmt.Errorf("it is damaged: %d bytes with sum %s, instead of %d with %s", len(body), checksum(body), h.Bytes, h.Sum)
+	}
+	head, rest, _ := bytes.Cut(body, []byte{'\n'})
+	s := &State{}
+	if err := json.Unmarshal(head, s); err != nil {
+		return nil, fmt.Errorf("it makes no sense: %w", err)
+	}
+	if s.Image == nil {
+		s.Image = &tree.Image{}
+	}
+	for line := range bytes.Lines(rest) {
+		n := &tree.NodeImage{}
+		if err := json.Unmarshal(line, n); err != nil {
+			return nil, fmt.Errorf("it makes no sense: %w", err)
+		}
+		s.Image.Nodes = append(s.Image.Nodes, n)
+	}
+	return s, nil
+}
+
+// Past returns what a state means to a daemon with the definition s, on the boot
+// of the machine that is given. shift leads from the clock of the state to
+// today's.
+func (s *State) Past(now *spec.Tree, boot string, shift time.Duration) tree.Past {
+	past := tree.Past{Image: s.Image, Changed: map[string]bool{}}
+	if s.Orderly || s.Boot != boot {
+		if s.Boot == boot {
+			shift = 0
+		}
+		past.Image = s.Image.Decisions(shift)
+		return past
+	}
+	for _, p := range now.Processes() {
+		d, ok := s.Processes[p.Name]
+		if ok && d.Sum != "" && d.Sum != sumOf(p, s.Supervisor) {
+			past.Changed[p.Name] = true
+		}
+	}
+	return past
+}

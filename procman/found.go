@@ -1,0 +1,23 @@
+package procman
+
+import "gosup/tree"
+
+// found is what lives of one run that an earlier daemon has started.
+type found struct {
+	name      string
+	run       uint64
+	task      string // of a hook or probe: which; "" for the run itself
+	pid       int    // of the first process; 0 if that is over
+	start     uint64 // of the first process, as procStat has it
+	startedAt tree.Time
+	others    []relative // who else carries its tag
+}
+
+// relative is a process met on a walk. Its parent may reap it at any time; the
+// start time tells it from whoever gets its pid then.
+type relative struct {
+	pid     int
+	start   uint64
+	group   int
+	session int
+}
