@@ -27,7 +27,9 @@ type storm struct {
 	seed   uint64
 	healed bool
 	tame   bool // the daemon never ends by itself
+	mortal bool // the daemon is killed now and then
 	asked  uint64
+	saved  []byte // what the daemon had on disk at some time
 	sum    uint64 // of all effects
 }
 
@@ -132,7 +134,11 @@ func (s *storm) rage(steps uint64) {
 
 // operate does what a person may do.
 func (s *storm) operate() {
-	switch n := s.d.IntN(40); {
+	kinds := 40
+	if s.mortal {
+		kinds = 43
+	}
+	switch n := s.d.IntN(kinds); {
 	case n < 30:
 		s.ask(tree.Verb(s.d.IntN(4)), s.name())
 	case n < 32:
@@ -141,9 +147,26 @@ func (s *storm) operate() {
 		s.reload()
 	case n < 39:
 		s.w.Feed()
+	case n == 40:
+		s.saved = s.w.Save()
+	case n > 40:
+		s.die()
 	case chance(s.d, 6):
 		s.w.Feed(tree.Shutdown{Urgency: tree.Urgency(s.d.IntN(3)), By: "storm"})
 	}
+}
+
+// die kills the daemon, and begins another one: with what was saved just now, or
+// some time ago, and sometimes with another definition.
+func (s *storm) die() {
+	saved := s.saved
+	if saved == nil || !chance(s.d, 3) {
+		saved = s.w.Save()
+	}
+	if chance(s.d, 3) {
+		s.change()
+	}
+	s.w.Rebirth(s.spec, s.seed, saved, func() bool { return chance(s.d, 2) })
 }
 
 func (s *storm) ask(v tree.Verb, name string) {
@@ -162,6 +185,12 @@ func (s *storm) name() string {
 }
 
 func (s *storm) reload() {
+	s.change()
+	s.w.Feed(tree.Reloaded{Tree: s.spec, By: "storm"})
+}
+
+// change makes another definition.
+func (s *storm) change() {
 	next := change(s.d, s.spec)
 	if s.tame {
 		tame(&next.Root)
@@ -169,7 +198,6 @@ func (s *storm) reload() {
 	if len(next.Root.Members) > 0 {
 		s.spec = next
 	}
-	s.w.Feed(tree.Reloaded{Tree: s.spec, By: "storm"})
 }
 
 // heal makes the world well and checks that everything gets where it should
@@ -269,6 +297,7 @@ func fromSeed(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 0x9e37
 func playSeed(seed uint64) uint64 {
 	d := fromSeed(seed)
 	s := newStorm(d, 2+d.IntN(40), seed)
+	s.mortal = true
 	s.play(400)
 	return s.w.Steps()
 }
@@ -279,6 +308,7 @@ func TestStorm(t *testing.T) {
 	if *simSeed != 0 {
 		d := fromSeed(*simSeed)
 		s := newStorm(d, 2+d.IntN(40), *simSeed)
+		s.mortal = true
 		s.traced(t)
 		s.play(400)
 		return
@@ -348,6 +378,7 @@ func FuzzStorm(f *testing.F) {
 	f.Fuzz(func(_ *testing.T, script string) {
 		b := &bytesDice{left: script}
 		s := newStorm(b, 1+b.IntN(20), 1)
+		s.mortal = true
 		for b.left != "" && s.w.Exiting() == nil && s.w.Steps() < 5000 {
 			s.rage(20)
 		}

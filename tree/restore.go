@@ -3,6 +3,7 @@ package tree
 import (
 	"time"
 
+	"gosup/policy"
 	"gosup/spec"
 )
 
@@ -73,9 +74,10 @@ func Restore(s *spec.Tree, seed uint64, now Time, past Past) *Tree {
 		r.finish(&t.nodes[i])
 	}
 	for i := len(t.nodes) - 1; i >= 0; i-- {
-		if n := &t.nodes[i]; n.isGroup() {
+		switch n := &t.nodes[i]; {
+		case n.isGroup():
 			n.shown = t.groupState(n)
-		} else {
+		case n.run > 0 && m.At != 0: // else it has its life before it
 			n.shown = t.state(n)
 		}
 	}
@@ -166,7 +168,7 @@ func (r *restorer) body(n *node, m *NodeImage) {
 		n.step, n.deadline = max(0, m.Step), m.Deadline
 		n.ready, n.pid, n.startedAt = m.Ready, m.PID, m.StartedAt
 		n.ailing, n.bowed, n.frozen, n.sickUntil, n.status = m.Ailing, m.Bowed, m.Frozen, m.SickUntil, m.Status
-		n.readyAt, n.readyBy = m.ReadyAt, m.ReadyBy
+		n.readyAt, n.readyBy, n.probeAt = m.ReadyAt, m.ReadyBy, policy.Never
 	}
 }
 
@@ -278,12 +280,15 @@ func (t *Tree) adopted(e Adopted) {
 	if newer && n.rest != wanted && !n.removed {
 		// It was started after the image was made, so somebody had wanted it.
 		n.rest, n.cause = wanted, &Cause{Kind: CauseAdopted}
+		for p := t.above(n); p != nil; p = t.above(p) {
+			p.touched, p.failed = p.touched || p.failed, false
+		}
 	}
 	if !known {
 		n.body, n.step, n.ready, n.vigil, n.bowing, n.bowed = alive, 0, false, nil, false, false
 		n.notBefore, n.auto, n.planned = 0, false, false
 		t.awaitReady(n)
-	} else if !n.ready && n.readyAt == 0 && n.proc.Readiness != nil && !n.parting() {
+	} else if !n.ready && n.readyAt == 0 && n.proc.Readiness != nil {
 		t.awaitReady(n)
 	}
 	t.note(Note{Type: NoteLog, Process: n.name, To: "adopted", Cause: &Cause{Kind: CauseAdopted}, PID: e.PID})
