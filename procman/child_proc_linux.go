@@ -167,9 +167,13 @@ func (p *procfs) stat(pid int) (procStat, bool) {
 	if i < 0 || i+2 >= len(line) {
 		return procStat{}, false
 	}
-	fields := bytes.Fields(line[i+2:])
-	if len(fields) < 50 {
-		return procStat{}, false
+	var fields [50][]byte
+	rest := bytes.TrimSuffix(line[i+2:], []byte{'\n'})
+	for k := range fields {
+		fields[k], rest, _ = bytes.Cut(rest, []byte{' '})
+		if len(fields[k]) == 0 {
+			return procStat{}, false
+		}
 	}
 	return procStat{
 		state:    fields[0][0],
