@@ -40,6 +40,8 @@ func families() []family {
 		{"gosup_processes", gauge, "How many processes are in a state.", processes},
 		{"gosup_orphans_reaped_total", counter, "Orphans that gosup has reaped and that no process of its own had left.",
 			single(func(m *scrape) float64 { return float64(m.s.sup.Strangers()) })},
+		{"gosup_api_unauthorized_total", counter, "Requests by network for the API without a token that is known.",
+			single(func(m *scrape) float64 { return float64(m.s.strangers.Load()) })},
 		{"gosup_config_last_reload_successful", gauge, "Whether the last reload of the configuration was applied.",
 			reloads(func(ok bool, _ time.Time) float64 { return bit(ok) })},
 		{"gosup_config_last_reload_success_timestamp_seconds", gauge, "When the configuration was last read and applied.",

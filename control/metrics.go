@@ -15,7 +15,11 @@ import (
 // metrics answers with the measurements of gosup and of what it supervises, in
 // the text format of Prometheus.
 func (s *Server) metrics(w http.ResponseWriter, _ *http.Request) error {
-	s.write(w, http.StatusOK, "text/plain; version=0.0.4; charset=utf-8", s.page.get(s.measure))
+	text := s.page.get(s.measure) // others are being sent the same one: it must not be changed
+	w.Header().Set("Content-Length", strconv.Itoa(len(text)))
+	if s.begin(w, http.StatusOK, "text/plain; version=0.0.4; charset=utf-8") {
+		w.Write(text)
+	}
 	return nil
 }
 
@@ -72,7 +76,7 @@ func (s *Server) measure() []byte {
 	var block bytes.Buffer
 	s.sup.WriteMeasured(&block)
 	m.include(block.String())
-	return bytes.TrimSuffix(m.out.Bytes(), []byte("\n"))
+	return m.out.Bytes()
 }
 
 func (m *scrape) describe(f family) {

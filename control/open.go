@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"sync"
 	"time"
 
 	"gosup/tree"
@@ -13,15 +14,37 @@ import (
 // What is open to everybody tells names and states, and no reason: that may
 // hold what a process has said.
 
-// loopPatience is how long the loop may take to answer. It takes less than a
-// millisecond.
-const loopPatience = 2 * time.Second
+const (
+	// loopPatience is how long the loop may take to answer. It takes less than a
+	// millisecond.
+	loopPatience = 2 * time.Second
+	// pulseAge is how old its answer may be.
+	pulseAge = 100 * time.Millisecond
+)
+
+// pulse is the loop's last answer to whether it is alive. Whoever asks soon
+// after has the same one: however many ask, the loop is not kept busy by it.
+type pulse struct {
+	mu  sync.Mutex
+	at  time.Time
+	err error
+}
+
+func (p *pulse) feel(alive func(context.Context) error) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.at.IsZero() || time.Since(p.at) >= pulseAge {
+		ctx, cancel := context.WithTimeout(context.Background(), loopPatience)
+		defer cancel()
+		p.err = alive(ctx)
+		p.at = time.Now()
+	}
+	return p.err
+}
 
 // livez answers whether the daemon is alive: its supervision loop turns.
-func (s *Server) livez(w http.ResponseWriter, r *http.Request) error {
-	ctx, cancel := context.WithTimeout(r.Context(), loopPatience)
-	defer cancel()
-	if err := s.sup.Alive(ctx); err != nil {
+func (s *Server) livez(w http.ResponseWriter, _ *http.Request) error {
+	if err := s.pulse.feel(s.sup.Alive); err != nil {
 		return problemf(CodeEnding, "", "the supervision loop does not answer: %s", err)
 	}
 	s.write(w, http.StatusOK, plainText, []byte("ok"))

@@ -98,6 +98,9 @@ func TestLivez(t *testing.T) {
 		t.Errorf("HEAD: %q, %v", all, err)
 	}
 	f.stuck.Store(true)
+	w.server.pulse.mu.Lock()
+	w.server.pulse.at = time.Time{} // the answer of before is over
+	w.server.pulse.mu.Unlock()
 	if resp, body := w.raw(t, "GET /livez HTTP/1.1\nHost: x\n\n"); resp.StatusCode != http.StatusServiceUnavailable {
 		t.Errorf("with a loop that does not turn: %s %q", resp.Status, body)
 	}
@@ -280,6 +283,21 @@ func TestMetricsAreMadeOnce(t *testing.T) {
 		t.Error("an old page was given")
 	}
 	runtime.KeepAlive(first)
+}
+
+// Those who are sent the same text do not get in each other's way.
+func TestMetricsForMany(t *testing.T) {
+	t.Parallel()
+	w := rich(t)
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			if _, body := w.raw(t, "GET /metrics HTTP/1.1\nHost: x\n\n"); !strings.HasPrefix(body, "# HELP gosup_build_info ") || !strings.HasSuffix(body, "\n") {
+				t.Errorf("half an answer: %q", body)
+			}
+		})
+	}
+	all.Wait()
 }
 
 func TestLabelIsEscaped(t *testing.T) {

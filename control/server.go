@@ -56,6 +56,8 @@ type Server struct {
 	http      *http.Server             // on the unix socket
 	remote    *http.Server             // on TCP
 	security  atomic.Pointer[Security] // of that
+	strangers atomic.Uint64            // requests for the API there without a token that is known
+	pulse     pulse                    // the last of /livez
 	page      page                     // the last of /metrics
 	ending    context.CancelFunc       // ends what follows and waits
 }
@@ -169,6 +171,9 @@ func (s *Server) handler() http.Handler {
 		if c.peer.remote() {
 			token, p := s.security.Load().admit(w, r)
 			if p != nil {
+				if p.Code == CodeUnauthorized {
+					s.strangers.Add(1)
+				}
 				s.answerProblem(w, p)
 				return
 			}

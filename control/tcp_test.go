@@ -151,6 +151,11 @@ func TestAskerByTCP(t *testing.T) {
 	if got := p.ask(t, "/v1/plan", "a-token-of-good-length", nil); got != "200" {
 		t.Errorf("the daemon's own file: %s", got)
 	}
+	p.ask(t, "/v1/plan", "another-token-of-good-length", nil)
+	p.ask(t, "/v1/plan", "", nil)
+	if got, _ := value(scraped(t, w)["gosup_api_unauthorized_total"], nil); got != 2 {
+		t.Errorf("%v were unauthorized, want 2", got)
+	}
 }
 
 func TestOriginIsRefusedByTCP(t *testing.T) {

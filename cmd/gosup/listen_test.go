@@ -12,8 +12,10 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // listensOn returns the n-th address that gosup has listened on.
@@ -224,4 +226,61 @@ func certificate(t *testing.T) (cert, key string, roots *x509.CertPool) {
 	roots.AddCert(server.Certificate())
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: pair.Certificate[0]})),
 		string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret})), roots
+}
+
+// TestHostileByTCP: a crowd by network, that says nothing, half of something or
+// far too much, keeps no crashed process down, and no client of the socket out.
+// gosup has few descriptors, and the crowd may not have them.
+func TestHostileByTCP(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	const file = `
+supervisor: {listen: "127.0.0.1:0"}
+processes:
+  web: {command: [gosup, demo], restart: {strategy: immediate, max_restarts: unlimited}}
+`
+	if err := os.WriteFile(filepath.Join(dir, "gosup.yaml"), []byte(file), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := startSupervisorIn(t, dir, []string{"sh", "-c", "ulimit -n 256; exec gosup run"})
+	address := s.listensOn(1)
+	junk := []string{
+		"", "GET /met", "\x16\x03\x01\x02", strings.Repeat("\x00", 100_000), "GET / HTTP/9.9\r\n\r\n",
+		"POST /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n{",
+		"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" + strings.Repeat("GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n", 100), // whose answers nobody reads
+	}
+	over := make(chan struct{})
+	var crowd sync.WaitGroup
+	defer crowd.Wait()
+	defer close(over)
+	for i := range 100 {
+		crowd.Go(func() { // ends with over
+			for {
+				conn, err := net.Dial("tcp", address)
+				if err != nil {
+					return
+				}
+				conn.SetDeadline(time.Now().Add(time.Second))
+				io.WriteString(conn, junk[i%len(junk)])
+				one := make([]byte, 1)
+				conn.Read(one) // until it is let go, or has had enough
+				conn.Close()
+				select {
+				case <-over:
+					return
+				default:
+				}
+			}
+		})
+	}
+	for range 5 {
+		before := s.wait("running", "web")[0]
+		if err := syscall.Kill(before.PID, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		if !eventually(func() bool { now := s.status("web"); return now.Run > before.Run && now.State == "running" }) {
+			t.Fatalf("it stays down: %+v", s.status("web"))
+		}
+	}
+	s.end(syscall.SIGTERM, 0)
 }
