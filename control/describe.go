@@ -2,6 +2,7 @@ package control
 
 import (
 	"net/http"
+	"path"
 
 	"gosup/policy"
 	"gosup/tree"
@@ -102,8 +103,13 @@ func one(snap *tree.Snapshot, name string) (*tree.Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(nodes) > 1 {
-		return nil, problemf(CodeBadRequest, "name one of them", "%s means %d processes", name, len(nodes))
+	for _, n := range snap.Nodes {
+		if n.IsGroup && path.Base(n.Name) == name { // the only one: else choose would have complained
+			return n, nil
+		}
 	}
-	return nodes[0], nil
+	if len(nodes) == 1 {
+		return nodes[0], nil
+	}
+	return nil, problemf(CodeBadRequest, "name one of them", "%s means %d processes", name, len(nodes))
 }

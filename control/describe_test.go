@@ -19,7 +19,8 @@ func TestDescribe(t *testing.T) {
 	web.Process = &spec.Process{Name: "api/web", Argv: []string{"web"}, Env: []string{"PASSWORD=hush"}}
 	api := &tree.Node{ID: 1, Name: "api", IsGroup: true, Strategy: policy.OneForAll, State: tree.StateRunning,
 		HasBudget: true, Limit: web.Limit}
-	f := newFake(api, web)
+	inner := &tree.Node{ID: 3, Name: "api/in", Group: "api", IsGroup: true, State: tree.StateRunning}
+	f := newFake(api, web, inner, running(4, "api/in/deep"), running(5, "api/in/deeper"))
 	for range 12 {
 		f.note(tree.Note{Process: "api/web"})
 	}
@@ -49,7 +50,10 @@ func TestDescribe(t *testing.T) {
 	if diff := cmp.Diff(want, d.Definition); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff([]string{"api/web"}, d.Members); diff != "" || d.Kind != "group" {
+	if d := get("in"); d.Name != "api/in" || d.Kind != "group" {
+		t.Errorf("got %+v", d)
+	}
+	if diff := cmp.Diff([]string{"api/web", "api/in"}, d.Members); diff != "" || d.Kind != "group" {
 		t.Error(d.Kind, diff)
 	}
 }
