@@ -2,8 +2,14 @@ package control
 
 import (
 	"fmt"
+	"io"
 	"log/slog"
+	"net"
 	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -25,7 +31,7 @@ func BenchmarkEncode1000(b *testing.B) {
 	s := newServer(f, Options{Log: slog.New(slog.DiscardHandler)}, defaultDeadlines())
 	nodes := thousand()
 	for b.Loop() {
-		s.answerProcesses(nowhere{}, s.clock(), nodes)
+		writeProcesses(nowhere{}, s.clock(), nodes)
 	}
 }
 
@@ -51,4 +57,64 @@ func BenchmarkDecode1000(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// BenchmarkStatusClients has 200 clients ask for the status of a thousand
+// processes, each once a second over a connection of its own. It says how
+// long they wait for an answer: the time for an operation is that in which they
+// ask, and means nothing.
+func BenchmarkStatusClients(b *testing.B) {
+	const clients, every = 200, time.Second
+	f := newFake(thousand()...)
+	socket := filepath.Join(b.TempDir(), "s")
+	l, err := Listen(Socket{Path: socket, Mode: 0o600, GID: -1})
+	if err != nil {
+		b.Fatal(err)
+	}
+	s := newServer(f, Options{Access: Access{UID: os.Getuid(), GID: -1}, Log: slog.New(slog.DiscardHandler)}, defaultDeadlines())
+	go s.Serve(l) // ends with Close
+	defer s.Close(b.Context())
+	var mu sync.Mutex
+	var waited []time.Duration
+	var all sync.WaitGroup
+	for b.Loop() {
+		for i := range clients {
+			all.Go(func() {
+				<-time.After(every * time.Duration(i) / clients)
+				took, err := pollStatus(socket, 3, every)
+				if err != nil {
+					b.Error(err)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				waited = append(waited, took...)
+			})
+		}
+		all.Wait()
+	}
+	slices.Sort(waited)
+	b.ReportMetric(float64(waited[len(waited)/2].Microseconds()), "p50-µs")
+	b.ReportMetric(float64(waited[len(waited)*99/100].Microseconds()), "p99-µs")
+}
+
+// pollStatus asks so many times and returns how long each answer took.
+func pollStatus(socket string, times int, every time.Duration) (took []time.Duration, err error) {
+	client := &http.Client{Transport: &http.Transport{
+		Dial: func(_, _ string) (net.Conn, error) { return net.Dial("unix", socket) },
+	}}
+	defer client.CloseIdleConnections()
+	for range times {
+		begin := time.Now()
+		resp, err := client.Get("http://gosup/v1/processes")
+		if err != nil {
+			return nil, err
+		}
+		if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+			return nil, err
+		}
+		resp.Body.Close()
+		took = append(took, time.Since(begin))
+		<-time.After(every - time.Since(begin))
+	}
+	return took, nil
 }

@@ -1,8 +1,10 @@
 package control
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -74,22 +76,33 @@ func (s *Server) listProcesses(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	nodes, err := choose(s.sup.Snapshot(), q["name"])
+	snap := s.sup.Snapshot()
+	nodes, err := choose(snap, q["name"])
 	if err != nil {
 		return err
 	}
-	s.answerProcesses(w, c, nodes)
+	if !s.begin(w, http.StatusOK, "application/json") {
+		return nil
+	}
+	all := len(q["name"]) == 0 && c.usage == nil
+	if all && s.listing.lend(snap.Version, c.now, func() []byte { return encodeProcesses(c, nodes) }, func(text []byte) { w.Write(text) }) {
+		return nil
+	}
+	writeProcesses(w, c, nodes)
 	return nil
 }
 
-// answerProcesses writes the status of processes as a list. It is encoded
+func encodeProcesses(c clock, nodes []*tree.Node) []byte {
+	var b bytes.Buffer
+	writeProcesses(&b, c, nodes)
+	return b.Bytes()
+}
+
+// writeProcesses writes the status of processes as a list. It is encoded
 // piece by piece: a thousand are half a megabyte, which many clients at once
 // should not make the daemon hold.
-func (s *Server) answerProcesses(w http.ResponseWriter, c clock, nodes []*tree.Node) {
+func writeProcesses(w io.Writer, c clock, nodes []*tree.Node) {
 	const piece = 16 << 10
-	if !s.begin(w, http.StatusOK, "application/json") {
-		return
-	}
 	buf := append(make([]byte, 0, piece+2<<10), '[')
 	for i, n := range nodes {
 		if i > 0 {
@@ -281,7 +294,9 @@ func (s *Server) wait(w http.ResponseWriter, r *http.Request) error {
 		}
 		missing := slices.DeleteFunc(slices.Clone(nodes), p.reached)
 		if len(missing) == 0 {
-			s.answerProcesses(w, s.clock(), nodes)
+			if s.begin(w, http.StatusOK, "application/json") {
+				writeProcesses(w, s.clock(), nodes)
+			}
 			return nil
 		}
 		next, err := s.sup.Changed(ctx, snap.Version)

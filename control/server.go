@@ -59,6 +59,7 @@ type Server struct {
 	strangers atomic.Uint64            // requests for the API there without a token that is known
 	pulse     pulse                    // the last of /livez
 	page      page                     // the last of /metrics
+	listing   listing                  // of all processes
 	ending    context.CancelFunc       // ends what follows and waits
 }
 
