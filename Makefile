@@ -28,8 +28,8 @@ run: build ## supervise the example; in another terminal: bin/gosup ctl -h
 test: ## run the tests with the race detector
 	CGO_ENABLED=1 $(GO) test -race -timeout 280s ./...
 
-bench: build ## measure gosup beside a floor and the peers that are installed
-	$(GO) run ./scripts/bench
+bench: build ## measure gosup beside a floor and the peers that are installed; BENCH='-jobs restart,logs -rounds 9' for some
+	$(GO) run ./scripts/bench -json bin/bench.json $(BENCH)
 
 ci: lint test darwin fuzz ## all that a change must pass
 

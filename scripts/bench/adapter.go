@@ -70,6 +70,10 @@ func (t *tool) find() (version string, ok bool) {
 	return prefix + line, true
 }
 
+// compared reports whether the tool is one of those that are compared: gosup
+// and the floors.
+func (t *tool) compared() bool { return t.name == "gosup" || strings.HasPrefix(t.name, "floor") }
+
 // holds reports whether the tool can run so many processes.
 func (t *tool) holds(n int) bool { return t.command != nil && (t.most == 0 || n <= t.most) }
 
@@ -96,8 +100,9 @@ type place struct {
 	bin     helpers
 	fifo    string
 	procs   []proc
-	capture bool // output is to be written to files, with rotation at 10 MB
-	asInit  bool // the daemon is PID 1 of a pid namespace
+	capture bool   // output is to be written to files, with rotation at 10 MB
+	format  string // of gosup's logs; "" for raw
+	asInit  bool   // the daemon is PID 1 of a pid namespace
 }
 
 // argument is the one argument of the workload.

@@ -25,7 +25,7 @@ func TestQuickRun(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "result.json")
 	cmd := exec.Command("bench", "-quick", "-dir", t.TempDir(), "-json", file, "-sizes", "3",
-		"-tools", "floor-go", "-jobs", "restart,start,memory,idle,shutdown,checks")
+		"-tools", "floor-go", "-jobs", "restart,start,idle,checks,growth")
 	cmd.Stderr = os.Stderr
 	table, err := cmd.Output()
 	if err != nil {

@@ -4,6 +4,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -25,37 +26,52 @@ func logsCases(b *bench) []kase {
 	if b.quick {
 		total = 4 << 20
 	}
+	able := func(t *tool) bool { return t.pipe != nil || t.logs != nil }
+	many := 100
+	if b.quick {
+		many = 5
+	}
 	var out []kase
-	for _, writers := range []int{1, 100} {
-		if b.quick {
-			writers = min(writers, 5)
-		}
-		each := total / writers / lineBytes * lineBytes
-		name := "logs, one writer"
-		share := 0.9
-		if writers > 1 {
-			name, share = fmt.Sprintf("logs, %d writers", writers), 0.8
+	for _, c := range []logsCase{
+		{name: "logs, one writer", writers: 1, target: target{share: 0.9}},
+		{name: fmt.Sprintf("logs, %d writers", many), writers: many, target: target{share: 0.8}},
+		{name: "logs as text, one writer", writers: 1, format: "text", target: target{share: 0.5}},
+		{name: "logs as JSON, one writer", writers: 1, format: "json", target: target{share: 0.5}},
+	} {
+		c.each = total / c.writers / lineBytes * lineBytes
+		can := able
+		if c.format != "" {
+			// Others have no such formats; the floor writes the bare lines.
+			can = func(t *tool) bool { return able(t) && t.compared() }
 		}
 		out = append(out, kase{
-			name:   name,
-			rounds: 3,
-			can:    func(t *tool) bool { return t.pipe != nil || t.logs != nil },
-			run:    func(b *bench, t *tool) error { return b.logs(t, name, writers, each, share) },
+			name: c.name,
+			can:  can,
+			run:  func(b *bench, t *tool) error { return b.logs(t, c) },
 		})
 	}
 	return out
 }
 
-func (b *bench) logs(t *tool, name string, writers, each int, share float64) error {
-	procs := stampers(writers)
+// logsCase is a number of writers that write so many bytes each.
+type logsCase struct {
+	name    string
+	writers int
+	each    int
+	format  string // of gosup's log; "" for the bare lines
+	target  target
+}
+
+func (b *bench) logs(t *tool, c logsCase) error {
+	procs := stampers(c.writers)
 	for i := range procs {
-		procs[i].mode, procs[i].number = "write", each
+		procs[i].mode, procs[i].number = "write", c.each
 	}
 	command := t.command
 	if t.pipe != nil {
 		command = func(p *place) (*exec.Cmd, error) { return pipelines(p, t.pipe) }
 	}
-	s, err := b.startWith(t, place{procs: procs, capture: true}, command)
+	s, err := b.startWith(t, place{procs: procs, capture: true, format: c.format}, command)
 	if err != nil {
 		return err
 	}
@@ -74,7 +90,11 @@ func (b *bench) logs(t *tool, name string, writers, each int, share float64) err
 	if err := s.written(); err != nil {
 		return err
 	}
-	last, err := s.arrived(int64(writers) * int64(each))
+	arrived := s.arrived
+	if c.format != "" && t.name == "gosup" {
+		arrived = s.formatted
+	}
+	last, err := arrived(int64(c.writers) * int64(c.each))
 	if err != nil {
 		return err
 	}
@@ -82,19 +102,22 @@ func (b *bench) logs(t *tool, name string, writers, each int, share float64) err
 	if err != nil {
 		return err
 	}
-	lost, torn, err := s.inspect(each / lineBytes)
+	written := float64(c.writers) * float64(c.each)
+	b.add(row{name: c.name, unit: "MB/s", target: c.target}, t.name, written/1e6/(float64(last-first)/1e9))
+	cpu := row{name: c.name + ", CPU of the daemon and its helpers", unit: "s/GB"}
+	if c.writers == 1 && c.format == "" {
+		cpu.target = target{most: 0.8}
+	}
+	b.add(cpu, t.name, float64(after.since(before).cpuNS)/written)
+	if c.format != "" {
+		return nil // all lines were counted
+	}
+	lost, torn, err := s.inspect(c.each / lineBytes)
 	if err != nil {
 		return err
 	}
-	bytes := float64(writers) * float64(each)
-	b.add(row{name: name, unit: "MB/s", target: target{share: share}}, t.name, bytes/1e6/(float64(last-first)/1e9))
-	cpu := row{name: name + ", CPU of the daemon and its helpers", unit: "s/GB"}
-	if writers == 1 {
-		cpu.target = target{most: 0.8}
-	}
-	b.add(cpu, t.name, float64(after.since(before).cpuNS)/bytes)
-	b.add(row{name: name + ", lines lost", unit: "lines", target: target{nothing: true}}, t.name, float64(lost))
-	b.add(row{name: name + ", lines torn", unit: "pieces", target: target{nothing: true}}, t.name, float64(torn))
+	b.add(row{name: c.name + ", lines lost", unit: "lines", target: target{nothing: true}}, t.name, float64(lost))
+	b.add(row{name: c.name + ", lines torn", unit: "pieces", target: target{nothing: true}}, t.name, float64(torn))
 	return nil
 }
 
@@ -163,6 +186,39 @@ func (s *session) arrived(want int64) (at int64, err error) {
 		}
 		pause(1e6)
 	}
+}
+
+// formatted is arrived for lines with something around them. It makes sure
+// that as many whole lines are there as were written.
+func (s *session) formatted(want int64) (at int64, err error) {
+	// With something around it a line is as long as every other one.
+	length := 0
+	for _, file := range s.files(s.procs[0]) {
+		if text, err := os.ReadFile(file); err == nil && length == 0 {
+			length = bytes.IndexByte(text, '\n') + 1
+		}
+	}
+	if length == 0 {
+		return 0, errors.New("nothing was logged" + s.lastWords())
+	}
+	lines := want / lineBytes
+	if at, err = s.arrived(lines * int64(length)); err != nil {
+		return 0, err
+	}
+	var found int64
+	for _, of := range s.procs {
+		for _, file := range s.files(of) {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				return 0, err
+			}
+			found += int64(bytes.Count(text, []byte{'\n'}))
+		}
+	}
+	if found != lines {
+		return 0, fmt.Errorf("%d of %d lines were logged", found, lines)
+	}
+	return at, nil
 }
 
 // inspect reads all log files and counts the numbered lines that are missing,

@@ -13,7 +13,7 @@
 // A job is a file of its own with one function that returns its cases. A tool
 // is a value in the file of its kind, with a function for each thing that it
 // can do. The rest is in session.go (a running daemon and its workloads),
-// stamps.go (how workloads report), procfs.go and report.go.
+// stamps.go (how workloads report), schedule.go, procfs.go and report.go.
 package main
 
 import (
@@ -49,7 +49,10 @@ type options struct {
 	gosupOutput  string
 	dir          string
 	jsonFile, md string
+	doc          string
 	mebibytes    int
+	rounds       int
+	time         time.Duration
 	keep         bool
 }
 
@@ -57,14 +60,17 @@ func parse() options {
 	var o options
 	flag.StringVar(&o.jobs, "jobs", "", "only these `jobs`, with commas: "+strings.Join(jobNames(), ", "))
 	flag.StringVar(&o.tools, "tools", "", "only these `tools`, with commas")
-	flag.StringVar(&o.sizes, "sizes", "1,100,1000", "the `numbers` of processes for start, memory, idle, status and shutdown")
+	flag.StringVar(&o.sizes, "sizes", "1,100,1000", "the `numbers` of processes for start and idle")
 	flag.BoolVar(&o.quick, "quick", false, "little of everything: to see that it works")
 	flag.StringVar(&o.gosup, "gosup", "bin/gosup", "the gosup `binary`")
 	flag.StringVar(&o.gosupOutput, "gosup-output", "file", "logs.output of gosup where output is not what is measured: `file|none`")
 	flag.StringVar(&o.dir, "dir", "", "the `folder` for files of all tools (default one in memory, /dev/shm, where there is that: /run is in memory too)")
 	flag.StringVar(&o.jsonFile, "json", "", "write all results, samples too, to this `file`")
 	flag.StringVar(&o.md, "md", "", "write the table to this `file` (default stdout)")
-	flag.IntVar(&o.mebibytes, "log-mib", 512, "how much the log writers write, in `MiB`")
+	flag.StringVar(&o.doc, "doc", "", "put the table into this Markdown `file`, between its marks")
+	flag.IntVar(&o.rounds, "rounds", 5, "how often each case is measured, unless it is slow; a `number`")
+	flag.DurationVar(&o.time, "time", 9*time.Minute, "begin no further round after this `time`; the first is always finished")
+	flag.IntVar(&o.mebibytes, "log-mib", 256, "how much the log writers write, in `MiB`")
 	flag.BoolVar(&o.keep, "keep", false, "keep all files")
 	flag.Parse()
 	return o
@@ -97,6 +103,9 @@ func run() error {
 	if b.sizes, err = parseSizes(o.sizes, o.quick); err != nil {
 		return err
 	}
+	if o.rounds < 1 {
+		return fmt.Errorf("-rounds: %d is no number of rounds", o.rounds)
+	}
 	chosen, err := chooseJobs(o.jobs)
 	if err != nil {
 		return err
@@ -120,9 +129,7 @@ func run() error {
 	if err := b.findTools(); err != nil {
 		return err
 	}
-	for _, j := range chosen {
-		b.runJob(j)
-	}
+	b.runAll(chosen)
 	if err := b.write(); err != nil {
 		return err
 	}
@@ -137,10 +144,10 @@ type job struct {
 
 // kase is one measurement that is repeated for each tool that can do it.
 type kase struct {
-	name   string
-	rounds int
-	can    func(*tool) bool
-	run    func(*bench, *tool) error // one round of one tool
+	name string
+	once bool // it takes long, and is measured in the first round only
+	can  func(*tool) bool
+	run  func(*bench, *tool) error // one round of one tool
 }
 
 // jobs in the order of the table.
@@ -148,14 +155,12 @@ func jobs() []job {
 	return []job{
 		{"restart", restartCases},
 		{"start", startCases},
-		{"memory", memoryCases},
 		{"idle", idleCases},
-		{"status", statusCases},
 		{"logs", logsCases},
 		{"storm", stormCases},
-		{"shutdown", shutdownCases},
 		{"orphans", orphansCases},
 		{"checks", checksCases},
+		{"growth", growthCases},
 	}
 }
 
@@ -180,33 +185,6 @@ func chooseJobs(names string) ([]job, error) {
 		chosen = append(chosen, jobs()[i])
 	}
 	return chosen, nil
-}
-
-// runJob lets the tools take turns, each round beginning with another one. A
-// tool that failed in a case is left out of the rest of it.
-func (b *bench) runJob(j job) {
-	for _, k := range j.cases(b) {
-		able := slices.DeleteFunc(slices.Clone(b.tools), func(t *tool) bool { return !k.can(t) })
-		failed := map[*tool]bool{}
-		rounds := k.rounds
-		if b.quick {
-			rounds = 1
-		}
-		for round := range rounds {
-			for i := range able {
-				t := able[(i+round)%len(able)]
-				if failed[t] || b.ctx.Err() != nil {
-					continue
-				}
-				fmt.Fprintf(b.log, "%s: %s, %d/%d\n", k.name, t.name, round+1, rounds)
-				err := k.run(b, t)
-				if err = errors.Join(err, sweep()); err != nil && b.ctx.Err() == nil {
-					failed[t] = true
-					b.fail(k.name, t.name, err)
-				}
-			}
-		}
-	}
 }
 
 func (b *bench) fail(where, tool string, err error) {
@@ -263,6 +241,9 @@ func (b *bench) write() error {
 		err = create(b.md, table)
 	} else {
 		err = table(os.Stdout)
+	}
+	if b.doc != "" {
+		err = errors.Join(err, b.report.insert(b.doc))
 	}
 	if b.jsonFile != "" {
 		err = errors.Join(err, create(b.jsonFile, b.report.json))

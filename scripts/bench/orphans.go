@@ -21,10 +21,9 @@ func orphansCases(b *bench) []kase {
 		return nil
 	}
 	return []kase{{
-		name:   name,
-		rounds: 3,
-		can:    func(t *tool) bool { return t.pid1 && t.command != nil },
-		run:    func(b *bench, t *tool) error { return b.orphans(t, name, count) },
+		name: name,
+		can:  func(t *tool) bool { return t.pid1 && t.command != nil },
+		run:  func(b *bench, t *tool) error { return b.orphans(t, name, count) },
 	}}
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -198,6 +199,30 @@ func (r *report) footnotes(w io.Writer, tools []string) {
 	for _, f := range r.Failures {
 		fmt.Fprintf(w, "- not measured: %s, %s: %s\n", f.Tool, f.Case, f.Error)
 	}
+}
+
+// The marks between which a document has the table.
+const (
+	docBegin = "<!-- bench: written by make bench -->\n"
+	docEnd   = "<!-- bench: end -->\n"
+)
+
+// insert puts the table into a document, between its marks.
+func (r *report) insert(path string) error {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	before, rest, ok := strings.Cut(string(text), docBegin)
+	_, after, ended := strings.Cut(rest, docEnd)
+	if !ok || !ended {
+		return fmt.Errorf("%s has no marks %q and %q", path, strings.TrimSpace(docBegin), strings.TrimSpace(docEnd))
+	}
+	var b strings.Builder
+	b.WriteString(before + docBegin + "\n")
+	r.markdown(&b)
+	b.WriteString("\n" + docEnd + after)
+	return os.WriteFile(path, []byte(b.String()), 0o644)
 }
 
 // json writes all that is known, samples too.

@@ -4,6 +4,8 @@ package main
 
 import (
 	"math"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -158,5 +160,35 @@ func TestParseSizes(t *testing.T) {
 		if (err != nil) != (tt.want == nil) || !cmp.Equal(got, tt.want) && err == nil {
 			t.Errorf("%q, quick %v: got %v, %v, want %v", tt.text, tt.quick, got, err, tt.want)
 		}
+	}
+}
+
+func TestInsert(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "doc.md")
+	r := newReport([]string{"gosup"}, time.Date(2026, 11, 26, 0, 0, 0, 0, time.UTC))
+	r.add(row{name: "speed", unit: "m/s"}, "gosup", 7)
+	if err := os.WriteFile(file, []byte("before\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.insert(file); err == nil {
+		t.Error("a document without marks: no error")
+	}
+	if err := os.WriteFile(file, []byte("before\n"+docBegin+"an old table\n"+docEnd+"after\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // what was inserted can be replaced
+		if err := r.insert(file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(got)
+	if !strings.HasPrefix(text, "before\n"+docBegin) || !strings.HasSuffix(text, docEnd+"after\n") ||
+		strings.Count(text, "| speed |") != 1 || strings.Contains(text, "old") {
+		t.Errorf("got %q", text)
 	}
 }

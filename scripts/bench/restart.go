@@ -21,9 +21,8 @@ func restartCases(b *bench) []kase {
 			name += fmt.Sprintf(", beside %d idle", idle)
 		}
 		out = append(out, kase{
-			name:   name,
-			rounds: 3,
-			can:    func(t *tool) bool { return t.holds(idle+1) && !t.once },
+			name: name,
+			can:  func(t *tool) bool { return t.holds(idle+1) && !t.once },
 			run: func(b *bench, t *tool) error {
 				return b.restarts(t, stampers(idle+1), func(ms float64) {
 					b.add(row{name: name + ", median", unit: "ms", target: target{times: 1.25}}, t.name, ms)
@@ -46,7 +45,7 @@ func (b *bench) restarts(t *tool, procs []proc, add func(ms float64)) error {
 	if _, err := s.await(); err != nil {
 		return err
 	}
-	kills, limit := 100, 10*time.Second
+	kills, limit := 100, 4*time.Second
 	if b.quick {
 		kills, limit = 3, 3*time.Second
 	}

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os/exec"
 	"path/filepath"
@@ -48,7 +49,7 @@ func gosupRun(p *place, binary, processes string) (*exec.Cmd, error) {
 func gosupProcesses(p *place, output string) string {
 	logs := fmt.Sprintf("{output: %s}", output)
 	if p.capture {
-		logs = "{output: file, max_size: 10MB, max_files: 1000}"
+		logs = fmt.Sprintf("{output: file, max_size: 10MB, max_files: 1000, format: %s}", cmp.Or(p.format, "raw"))
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "defaults:\n  restart: {strategy: immediate, max_restarts: unlimited}\n  logs: %s\nprocesses:\n", logs)
