@@ -3,6 +3,8 @@ package logs
 import (
 	"encoding/base64"
 	"encoding/binary"
+	"math/bits"
+	"slices"
 	"time"
 	"unicode/utf8"
 )
@@ -38,7 +40,12 @@ func textLines(now time.Time, stream string) put {
 // jsonLines returns how lines that a stream has now look in the JSON format.
 func jsonLines(now time.Time, process, stream string) put {
 	head := appendHead(nil, stamp(now), process, stream)
+	whole := append(slices.Clone(head), `","line":"`...)
 	return func(out, body []byte, last bool) []byte {
+		if last && plainLen(body) == len(body) {
+			out = append(append(out, whole...), body...)
+			return append(out, jsonEnd...)
+		}
 		return appendBody(append(out, head...), body, last)
 	}
 }
@@ -71,26 +78,47 @@ func appendBody(out, body []byte, last bool) []byte {
 		out = append(out, `","bytes":"`...)
 		out = base64.StdEncoding.AppendEncode(out, body)
 	}
-	return append(out, "\"}\n"...)
+	return append(out, jsonEnd...)
 }
 
+// jsonEnd is what ends a line in the JSON format.
+const jsonEnd = "\"}\n"
+
 // plainLen returns how many bytes from the beginning on stand for themselves
-// in a JSON string, or a few less. It looks at eight at a time: a byte's high
-// bit comes out set if it is below a space, a quote, a backslash or not ASCII.
+// in a JSON string.
 func plainLen(b []byte) int {
-	const ones, highs = 0x0101010101010101, 0x8080808080808080
 	i := 0
-	for ; i+8 <= len(b); i += 8 {
-		w := binary.LittleEndian.Uint64(b[i:])
-		control := (w - ones*' ') &^ w
-		quote, slash := w^ones*'"', w^ones*'\\'
-		quote = (quote - ones) &^ quote
-		slash = (slash - ones) &^ slash
-		if (w|control|quote|slash)&highs != 0 {
+	for ; i+32 <= len(b); i += 32 {
+		c := b[i : i+32]
+		if special(word(c))|special(word(c[8:]))|special(word(c[16:]))|special(word(c[24:])) != 0 {
 			break
 		}
 	}
+	for ; i+8 <= len(b); i += 8 {
+		if s := special(word(b[i:])); s != 0 {
+			return i + bits.TrailingZeros64(s)/8
+		}
+	}
+	for i < len(b) && b[i] >= ' ' && b[i] < utf8.RuneSelf && b[i] != '"' && b[i] != '\\' {
+		i++
+	}
 	return i
+}
+
+func word(b []byte) uint64 { return binary.LittleEndian.Uint64(b) }
+
+// special looks at eight bytes of a string at once, the first of them lowest: a
+// byte's high bit comes out set if it is below a space, a quote, a backslash or
+// not ASCII. Of bytes above the lowest that is set it says nothing.
+func special(w uint64) uint64 {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	// With this bit turned over, a quote comes right behind the control bytes,
+	// where a space was.
+	low := w ^ ones*('"'^' ')
+	low = (low - ones*(' '+1)) &^ low
+	slash := w ^ ones*'\\'
+	slash = (slash - ones) &^ slash
+	return (w | low | slash) & highs
 }
 
 // appendEscaped appends the inside of a JSON string, and reports whether body
@@ -100,17 +128,10 @@ func appendEscaped(out, body []byte) (_ []byte, valid bool) {
 	valid = true
 	start := 0
 	for i := 0; i < len(body); {
-		if len(body)-i >= 8 {
-			i += plainLen(body[i:])
-			if i == len(body) {
-				break
-			}
+		if i += plainLen(body[i:]); i == len(body) {
+			break
 		}
 		c := body[i]
-		if c >= ' ' && c < utf8.RuneSelf && c != '"' && c != '\\' {
-			i++
-			continue
-		}
 		if c >= utf8.RuneSelf {
 			r, n := utf8.DecodeRune(body[i:])
 			if r != utf8.RuneError || n > 1 {
