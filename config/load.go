@@ -61,6 +61,8 @@ type reader struct {
 	tables   *tables
 	found    []found
 	said     map[Problem]bool
+	errors   int // how many of found are no warnings
+	warnings int // the others
 	visited  map[place]bool
 	sources  []*source
 	open     []opened          // the files that include the current one, and it

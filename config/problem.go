@@ -108,11 +108,13 @@ func plainName(s string) bool {
 	})
 }
 
-// maxProblems ends a load that goes wrong everywhere: nobody reads more.
+// maxProblems ends a load that goes wrong everywhere: nobody reads more. As
+// many warnings are kept besides.
 const maxProblems = 1000
 
-// full reports whether nothing more is said, so that nothing more need be read.
-func (r *reader) full() bool { return len(r.found) >= maxProblems }
+// full reports whether so much is wrong that nothing more need be read. That
+// there is much to warn of is no reason: the rest of the file counts.
+func (r *reader) full() bool { return r.errors >= maxProblems }
 
 // problem records an error at a place.
 func (r *reader) problem(at place, what, hint string) { r.add(at, what, hint, false) }
@@ -129,9 +131,14 @@ func (r *reader) add(at place, what, hint string, warning bool) {
 	// are one each.
 	once := p
 	once.Path = ""
-	if r.said[once] || r.full() {
+	count := &r.errors
+	if warning {
+		count = &r.warnings
+	}
+	if r.said[once] || *count >= maxProblems {
 		return
 	}
+	*count++
 	r.said[once] = true
 	r.found = append(r.found, found{Problem: p, order: at.src.order})
 }

@@ -61,9 +61,35 @@ func TestWorst(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			tree, problems := Parse("/none/gosup.yaml", []byte(text), testOptions())
-			if tree != nil || len(problems) == 0 || len(problems) > maxProblems {
+			if tree != nil || len(problems) == 0 || len(problems) > 2*maxProblems {
 				t.Errorf("tree %v, %d problems", tree != nil, len(problems))
 			}
 		})
+	}
+}
+
+// TestManyWarnings: however much there is to warn of, the whole file is read.
+func TestManyWarnings(t *testing.T) {
+	t.Parallel()
+	var text strings.Builder
+	text.WriteString("defaults:\n  restart: {strategy: immediate, max_restarts: unlimited}\nprocesses:\n")
+	const processes = 3000
+	for i := range processes {
+		fmt.Fprintf(&text, "  p%d: {command: [run, \"%d\"]}\n", i, i)
+	}
+	tree, problems := Parse("/none/gosup.yaml", []byte(text.String()), testOptions())
+	if tree == nil {
+		t.Fatal(problems)
+	}
+	if len(problems) != maxProblems {
+		t.Errorf("%d problems, want %d warnings", len(problems), maxProblems)
+	}
+	if len(tree.Root.Members) != processes {
+		t.Fatalf("%d processes, want %d", len(tree.Root.Members), processes)
+	}
+	for _, m := range tree.Root.Members {
+		if len(m.Process.Argv) != 2 {
+			t.Fatalf("process %s: command %q, want two words", m.Process.Name, m.Process.Argv)
+		}
 	}
 }
