@@ -13,7 +13,7 @@ export CGO_ENABLED := 0
 SIM_TIME ?= 1m
 SIM_SEED ?= 0
 
-.PHONY: help build run test bench ci man install lint darwin fuzz sim mutants clean
+.PHONY: help build run test bench ci man install lint darwin fuzz sim soak mutants clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ fuzz: ## a short run of each fuzz target
 
 sim: ## live through random worlds for SIM_TIME (1m); with SIM_SEED=N through that one
 	$(GO) test ./sim -count=1 -run 'TestStorm$$' -v -timeout 0 -sim.time=$(SIM_TIME) -sim.seed=$(SIM_SEED)
+
+soak: ## ten million lines through a hundred rotations with compression, and back
+	$(GO) test ./cmd/gosup -count=1 -run 'TestSoak$$' -v -timeout 0 -soak.lines=10000000
 
 mutants: ## plant faults in the code that decides: the tests have to find each
 	$(GO) run ./scripts/mutants

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -24,7 +25,11 @@ func gosupTool(binary, output string) *tool {
 		binary: binary,
 		hint:   "make build",
 		command: func(p *place) (*exec.Cmd, error) {
-			return gosupRun(p, binary, gosupProcesses(p, output))
+			processes, err := gosupProcesses(p, output)
+			if err != nil {
+				return nil, err
+			}
+			return gosupRun(p, binary, processes)
 		},
 		list:    func(p *place) *exec.Cmd { return ctl(p, "status") },
 		restart: func(p *place, name string) *exec.Cmd { return ctl(p, "restart", name) },
@@ -46,14 +51,32 @@ func gosupRun(p *place, binary, processes string) (*exec.Cmd, error) {
 	return exec.Command(binary, "run", "-c", p.path("gosup.yaml")), nil
 }
 
-func gosupProcesses(p *place, output string) string {
+func gosupProcesses(p *place, output string) (string, error) {
 	logs := fmt.Sprintf("{output: %s}", output)
 	if p.capture {
 		logs = fmt.Sprintf("{output: file, max_size: 10MB, max_files: 1000, format: %s}", cmp.Or(p.format, "raw"))
 	}
+	head := fmt.Sprintf("defaults:\n  restart: {strategy: immediate, max_restarts: unlimited}\n  logs: %s\n", logs)
+	if len(p.procs) <= perFile {
+		return head + processLines(p, p.procs), nil
+	}
+	head += "include: [processes-*.yaml]\n"
+	for i, some := range slices.Collect(slices.Chunk(p.procs, perFile)) {
+		if err := p.write(fmt.Sprintf("processes-%d.yaml", i), processLines(p, some), 0o600); err != nil {
+			return "", err
+		}
+	}
+	return head, nil
+}
+
+// perFile is how many processes go into one file, which has a limit.
+const perFile = 2000
+
+// processLines defines processes, each in a line.
+func processLines(p *place, procs []proc) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "defaults:\n  restart: {strategy: immediate, max_restarts: unlimited}\n  logs: %s\nprocesses:\n", logs)
-	for _, of := range p.procs {
+	b.WriteString("processes:\n")
+	for _, of := range procs {
 		fmt.Fprintf(&b, "  %s: {command: [%s, %q]}\n", of.name, p.bin.workload, p.argument(of))
 	}
 	return b.String()
