@@ -59,6 +59,7 @@ const (
 	CauseConnection            // it starts when somebody connects: Text
 	CauseKept                  // it ran when the last daemon ended, and nobody has stopped it
 	CauseAdopted               // it was found running, started by the last daemon
+	CauseConnected             // somebody has connected; Before says why it did not run
 )
 
 // String says the cause in words; "" for nil.
@@ -124,6 +125,8 @@ func (c *Cause) String() string {
 		return "waits for " + c.Node + ": its first probe is under way"
 	case CauseEssential:
 		return c.after(c.Node + " is essential and has ended")
+	case CauseConnected:
+		return c.after("started by a connection")
 	case CauseConnection:
 		return "waits for the " + c.Text
 	case CauseKept:

@@ -106,6 +106,11 @@ func (t *Tree) listened(e Listened) {
 func (t *Tree) knocked(e Knocked) {
 	if n := t.callOf(e.Node, e.Call, listening); n != nil {
 		n.ear, n.touched = called, true
+		c := &Cause{Kind: CauseConnected}
+		if n.cause.Kind == CauseExit || n.cause.Kind == CauseRestart {
+			c.Before = n.cause // why it did not run
+		}
+		n.cause = c
 	}
 }
 
