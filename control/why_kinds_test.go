@@ -77,6 +77,8 @@ func whyKinds() map[string]struct {
 		"CauseConnected": {web, tree.Cause{Kind: tree.CauseConnected, Before: exit}, []string{"web: started by a connection", "web: killed by SIGKILL"}},
 		"CauseConnection": {waiting("tcp://:80", "unix:///x"), tree.Cause{Kind: tree.CauseConnection, Text: "first connection on http or x"},
 			[]string{"web: waits for the first connection on http or x", "next it starts when somebody connects to tcp://:80 or unix:///x", "try start web"}},
+		"CauseKept":      {web, tree.Cause{Kind: tree.CauseKept}, []string{"web: started with the daemon: it ran when the last one ended"}},
+		"CauseAdopted":   {web, tree.Cause{Kind: tree.CauseAdopted}, []string{"web: found running, started by the gosup before this one"}},
 		"CauseEssential": {stopping, tree.Cause{Kind: tree.CauseEssential, Node: "db", Before: exit}, []string{"web: db is essential and has ended", "web: killed by SIGKILL"}},
 	}
 }

@@ -184,7 +184,7 @@ func TestDefinitionOf(t *testing.T) {
 func TestStateNumbers(t *testing.T) {
 	t.Parallel()
 	for i, k := range []tree.CauseKind{
-		tree.CauseNone, tree.CauseAutostart, tree.CauseNoAutostart, tree.CauseAsked, tree.CauseShutdown, tree.CauseReload, tree.CauseExit, tree.CauseStart, tree.CauseRestart, tree.CauseBudget, tree.CauseOnExit, tree.CausePolicy, tree.CauseGroup, tree.CauseOrder, tree.CauseLeft, tree.CauseQueue, tree.CauseExitOn, tree.CauseHook, tree.CauseBusy, tree.CauseUnhealthy, tree.CauseNotReady, tree.CauseProbe, tree.CauseDepends, tree.CauseDependency, tree.CauseBreaker, tree.CauseBack, tree.CauseUnheard, tree.CauseTurn, tree.CauseEssential, tree.CauseConnection, tree.CauseKept, tree.CauseAdopted,
+		tree.CauseNone, tree.CauseAutostart, tree.CauseNoAutostart, tree.CauseAsked, tree.CauseShutdown, tree.CauseReload, tree.CauseExit, tree.CauseStart, tree.CauseRestart, tree.CauseBudget, tree.CauseOnExit, tree.CausePolicy, tree.CauseGroup, tree.CauseOrder, tree.CauseLeft, tree.CauseQueue, tree.CauseExitOn, tree.CauseHook, tree.CauseBusy, tree.CauseUnhealthy, tree.CauseNotReady, tree.CauseProbe, tree.CauseDepends, tree.CauseDependency, tree.CauseBreaker, tree.CauseBack, tree.CauseUnheard, tree.CauseTurn, tree.CauseEssential, tree.CauseConnection, tree.CauseKept, tree.CauseAdopted, tree.CauseConnected,
 	} {
 		if int(k) != i {
 			t.Errorf("cause %d is now %d", i, k)

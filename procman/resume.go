@@ -37,6 +37,7 @@ func (o *outfitter) resume(r resumption) {
 	if r.pid == 0 {
 		return
 	}
+	o.descriptors.recover(p, r.pid)
 	if talks(p) {
 		if _, err := o.listenTo(e); err != nil {
 			log.Warn("an adopted process is not heard", slog.Any("err", err))
