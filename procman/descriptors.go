@@ -51,15 +51,16 @@ type descriptors struct {
 
 // address is what two processes must have in common to share a socket.
 type address struct {
-	spec.Socket        // without its name
-	Process     string // what it is an instance of, where the kernel chooses the port
+	spec.Socket        // without its name, unless the kernel chooses the port
+	Process     string // then, what it is an instance of
 }
 
 func addressOf(process string, s spec.Socket) address {
-	s.Name = ""
 	a := address{Socket: s}
 	if s.AnyPort() {
 		a.Process, _, _ = strings.Cut(process, "@")
+	} else {
+		a.Name = ""
 	}
 	return a
 }

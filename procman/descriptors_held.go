@@ -18,7 +18,7 @@ type heldFD struct {
 	Name string
 
 	// Of a socket that gosup has opened.
-	Socket  *spec.Socket // without its name
+	Socket  *spec.Socket // without its name, unless the kernel has chosen the port
 	Process string       // whose it is: of a socket, only where the kernel has chosen its port
 	File    fileID       // of a path
 	Users   []string     // the processes that have it
@@ -95,7 +95,7 @@ func (d *descriptors) recover(p *spec.Process, pid int) {
 		if d.join(a, p.Name) {
 			continue
 		}
-		fd, err := fetchSocket(pid, s)
+		fd, err := fetchSocket(pid, s, d.has)
 		if err != nil {
 			d.log.Info("socket not taken from its process: it is opened anew at the next start",
 				slog.String("process", p.Name), slog.String("address", s.String()), slog.Any("err", err))
@@ -107,4 +107,16 @@ func (d *descriptors) recover(p *spec.Process, pid int) {
 		}
 		d.put(newOpenedSocket(a, fd, file, p.Name))
 	}
+}
+
+// has reports whether a descriptor is one of a socket that is known already.
+func (d *descriptors) has(fd int) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, o := range d.sockets {
+		if sameDescriptor(o.fd, fd) {
+			return true
+		}
+	}
+	return false
 }

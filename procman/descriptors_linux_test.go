@@ -103,11 +103,6 @@ func TestSocketsAreKept(t *testing.T) {
 	if at(one) != first || at(two) != first || at(other) == first {
 		t.Errorf("got %s, %s and %s, first %s", at(one), at(two), at(other), first)
 	}
-	changed := listening("web@1", "b") // another name is no other socket
-	d.retain(changed)
-	if got := at(changed); got != first {
-		t.Errorf("renamed: got %s, want %s", got, first)
-	}
 	d.drop("web@1")
 	if got := at(two); got != first {
 		t.Errorf("without web@1: got %s, want %s", got, first)
@@ -120,6 +115,29 @@ func TestSocketsAreKept(t *testing.T) {
 		}
 		return err != nil
 	})
+}
+
+// TestSocketIsNotItsName: another name is no other socket, but where the kernel
+// has chosen the port: there two names are two sockets.
+func TestSocketIsNotItsName(t *testing.T) {
+	d := newStore(t)
+	p := listening("web", "a", "b")
+	p.Sockets = append(p.Sockets, unixSocket(filepath.Join(t.TempDir(), "x")))
+	fds, _ := mustLend(t, d, p)
+	if sameDescriptor(fds[0], fds[1]) {
+		t.Error("two sockets are one")
+	}
+	q := *p
+	q.Sockets = slices.Clone(p.Sockets)
+	q.Sockets[2].Name = "y"
+	d.retain(&q)
+	again, names := mustLend(t, d, &q)
+	for i := range again {
+		if !sameDescriptor(again[i], fds[i]) {
+			t.Errorf("%s is another socket", names[i])
+		}
+	}
+	d.closer.Release(append(fds, again...))
 }
 
 // TestSocketFailsToOpen: those that are open stay for the next try.
@@ -501,7 +519,8 @@ func TestRecover(t *testing.T) {
 	}
 	dir := t.TempDir()
 	p.Sockets = append(p.Sockets, unixSocket(filepath.Join(dir, "b")), unixSocket(filepath.Join(dir, "c")),
-		spec.Socket{Name: "d", Network: spec.UDP, Address: "127.0.0.1:0", UID: -1, GID: -1})
+		spec.Socket{Name: "d", Network: spec.UDP, Address: "127.0.0.1:0", UID: -1, GID: -1}, p.Sockets[0])
+	p.Sockets[4].Name = "e"
 	fds, _ := mustLend(t, first, p)
 	r := newRig(t, handOptions{})
 	l := r.launch("sleep")

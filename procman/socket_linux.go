@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -320,8 +321,9 @@ func listensOn(fd int, s spec.Socket) bool {
 const maxSearched = 4096
 
 // fetchSocket returns the socket of an address from among the descriptors of a
-// process, see pidfd_getfd(2).
-func fetchSocket(pid int, s spec.Socket) (int, error) {
+// process, see pidfd_getfd(2): the first that has not been taken, for there may
+// be several whose ports the kernel has chosen.
+func fetchSocket(pid int, s spec.Socket, taken func(fd int) bool) (int, error) {
 	pidfd, err := unix.PidfdOpen(pid, 0)
 	if err != nil {
 		return -1, err
@@ -332,21 +334,24 @@ func fetchSocket(pid int, s spec.Socket) (int, error) {
 	if err != nil {
 		return -1, err
 	}
-	for _, entry := range list[:min(len(list), maxSearched)] {
-		number, err := strconv.Atoi(entry.Name())
-		if err != nil {
-			continue
+	var numbers []int
+	for _, entry := range list {
+		if n, err := strconv.Atoi(entry.Name()); err == nil {
+			numbers = append(numbers, n)
 		}
+	}
+	slices.Sort(numbers)
+	for _, number := range numbers[:min(len(numbers), maxSearched)] {
 		// Only sockets are fetched: the copy of another file would be one more to
 		// close, which may take time.
-		if to, err := os.Readlink(dir + "/" + entry.Name()); err != nil || !strings.HasPrefix(to, "socket:") {
+		if to, err := os.Readlink(dir + "/" + strconv.Itoa(number)); err != nil || !strings.HasPrefix(to, "socket:") {
 			continue
 		}
 		fd, err := unix.PidfdGetfd(pidfd, number, 0)
 		if err != nil {
 			return -1, err
 		}
-		if listensOn(fd, s) {
+		if listensOn(fd, s) && !taken(fd) {
 			return fd, nil
 		}
 		unix.Close(fd)

@@ -18,7 +18,7 @@ func fileOf(string) fileID { return fileID{} }
 
 func listensOn(int, spec.Socket) bool { return false }
 
-func fetchSocket(int, spec.Socket) (int, error) {
+func fetchSocket(int, spec.Socket, func(int) bool) (int, error) {
 	return -1, errors.New("sockets that gosup opens need Linux")
 }
 

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 
 	"gosup/control"
@@ -305,4 +306,31 @@ processes:
 	if got := s.status("lazy"); got.State != "running" {
 		t.Errorf("got %+v", got)
 	}
+}
+
+// TestDeathOfGosupRefusesNobody: while gosup is dead its processes go on to take
+// connections; the next one takes the sockets over, and restarts lose nothing.
+func TestDeathOfGosupRefusesNobody(t *testing.T) {
+	t.Parallel()
+	s := startSupervisor(t, fmt.Sprintf(servers, ""))
+	before := s.wait("running", "all")
+	address := s.address("web@1", "http")
+	l := startLoad("http://"+strings.TrimPrefix(address, "tcp://"), 4)
+	l.more(t, 50)
+	s.end(syscall.SIGKILL, 128+int(syscall.SIGKILL))
+	l.more(t, 50)
+	s = startSupervisorIn(t, s.dir, []string{"gosup", "run"})
+	for i, p := range s.wait("running", "all") {
+		if p.PID != before[i].PID {
+			t.Errorf("%s was %d and is %d", p.Name, before[i].PID, p.PID)
+		}
+	}
+	for _, name := range []string{"web@1", "web@2"} {
+		if got := s.address(name, "http"); got != address {
+			t.Errorf("%s listens on %s, before on %s", name, got, address)
+		}
+	}
+	s.act("restart", "all")
+	l.more(t, 50)
+	l.end(t)
 }
