@@ -60,7 +60,7 @@ It runs the code that decides in the daemon, on a clock that jumps ahead.`,
 		if process != "" {
 			chosen, err := spec.Select(names, []string{process})
 			if err != nil {
-				return &exitError{code: exitUnknown, err: err}
+				return &exitError{code: exitUnknown, err: fmt.Errorf("%w (without --process the names of all are shown)", err)}
 			}
 			all := names
 			names = nil
