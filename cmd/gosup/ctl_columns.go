@@ -11,8 +11,10 @@ import (
 type column struct {
 	head  string
 	cell  func(p *control.Process) cell
-	spare int // the order in which they are left out where there is no room: 1 is the first, 0 never
+	spare int // the order in which they are left out where there is no room: 1 is the first, maxSpare the last, 0 never
 }
+
+const maxSpare = 6
 
 // processes prints a list of processes, which answer holds as JSON. The table
 // has what they use only if that was asked for.
@@ -48,7 +50,7 @@ func (s *screen) statusColumns(wide, usage bool, now time.Time) []column {
 	list := []column{
 		{"NAME", func(p *control.Process) cell { return cell{p.Name, ""} }, 0},
 		{"STATE", func(p *control.Process) cell { return cell{p.State, stateStyle(p.State)} }, 0},
-		{"HEALTH", s.healthCell, 6},
+		{"HEALTH", s.healthCell, maxSpare},
 		{"PID", func(p *control.Process) cell { return cell{orDash(strconv.Itoa(p.PID), "0"), ""} }, 3},
 		{"UPTIME", func(p *control.Process) cell { return cell{uptime(p.UptimeSeconds), ""} }, 4},
 		{"RESTARTS", func(p *control.Process) cell { return cell{restarts(p), restartStyle(p)} }, 5},
@@ -94,7 +96,7 @@ func (s *screen) sparing(list []column, heads []string, rows [][]cell) ([]string
 		need += w
 	}
 	out := make([]bool, len(list))
-	for spare := 1; spare <= 6 && need > s.width; spare++ {
+	for spare := 1; spare <= maxSpare && need > s.width; spare++ {
 		for i, c := range list {
 			if c.spare == spare {
 				out[i] = true

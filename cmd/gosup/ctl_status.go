@@ -30,7 +30,7 @@ backoff or waiting. Stopped on purpose is no failure.`,
 	cmd.Flags().BoolVar(&usage, "usage", false, "tell what processes use: CPU time and memory")
 	out := addFormat(cmd)
 	cmd.RunE = c.run(func(ctx context.Context, client *control.Client, names []string) error {
-		open := !cmd.Flags().Changed("usage") // nobody has said whether it is wanted
+		open := !c.quiet && !cmd.Flags().Changed("usage") // nobody has said whether it is wanted
 		usage = usage || open && *out == formatWide
 		answer, processes, err := askStatus(ctx, client, usage, names)
 		if err != nil {
