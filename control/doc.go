@@ -1,6 +1,6 @@
 // Package control is how people and programs talk to a running gosup: the
-// types of the API, the server that answers on a unix socket, and the client
-// that gosup ctl uses.
+// types of the API, the server that answers on a unix socket and, where that is
+// wanted, on a TCP address, and the client that gosup ctl uses.
 //
 // It keeps no state of its own. What it knows of the processes is in the
 // snapshots that it is given; it reads them without a lock, and what it wants

@@ -18,10 +18,13 @@ type measures struct {
 	histograms map[string]*histogram
 }
 
-// histogram counts values by their size, as Prometheus does.
+// histogram counts values by their size, as Prometheus does. It has a lock of
+// its own: the loop adds to one, and never waits for who writes all of them.
 type histogram struct {
 	bounds []float64 // upper, ascending
-	counts []uint64  // of values up to each bound and above the one before; the last of what is above all
+
+	mu     sync.Mutex
+	counts []uint64 // of values up to each bound and above the one before; the last of what is above all
 	sum    float64
 }
 
@@ -49,11 +52,11 @@ func (m *measures) histogram(name string, bounds []float64) *histogram {
 	return h
 }
 
-// observe adds a value to a histogram.
-func (m *measures) observe(h *histogram, value float64) {
+// observe adds a value.
+func (h *histogram) observe(value float64) {
 	i, _ := slices.BinarySearch(h.bounds, value)
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	h.counts[i]++
 	h.sum += value
 }
@@ -72,12 +75,13 @@ func (m *measures) write(to io.Writer) {
 	w := bufio.NewWriter(to)
 	defer w.Flush()
 	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, name := range slices.Sorted(maps.Keys(m.counters)) {
-		w.WriteString(name + " " + strconv.FormatUint(m.counters[name], 10) + "\n")
+	counters, histograms := maps.Clone(m.counters), maps.Clone(m.histograms)
+	m.mu.Unlock()
+	for _, name := range slices.Sorted(maps.Keys(counters)) {
+		w.WriteString(name + " " + strconv.FormatUint(counters[name], 10) + "\n")
 	}
-	for _, name := range slices.Sorted(maps.Keys(m.histograms)) {
-		m.histograms[name].write(w, name)
+	for _, name := range slices.Sorted(maps.Keys(histograms)) {
+		histograms[name].write(w, name)
 	}
 }
 
@@ -87,8 +91,11 @@ func (h *histogram) write(w *bufio.Writer, name string) {
 	if labels != "" {
 		first, all = labels+",", "{"+labels+"}"
 	}
+	h.mu.Lock()
+	counts, sum := slices.Clone(h.counts), h.sum
+	h.mu.Unlock()
 	total := uint64(0)
-	for i, n := range h.counts {
+	for i, n := range counts {
 		total += n
 		bound := "+Inf"
 		if i < len(h.bounds) {
@@ -96,7 +103,7 @@ func (h *histogram) write(w *bufio.Writer, name string) {
 		}
 		w.WriteString(family + "_bucket{" + first + `le="` + bound + `"} ` + strconv.FormatUint(total, 10) + "\n")
 	}
-	w.WriteString(family + "_sum" + all + " " + number(h.sum) + "\n")
+	w.WriteString(family + "_sum" + all + " " + number(sum) + "\n")
 	w.WriteString(family + "_count" + all + " " + strconv.FormatUint(total, 10) + "\n")
 }
 

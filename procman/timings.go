@@ -32,7 +32,7 @@ func newTimings() timings {
 
 // acted takes how long it took from when something had happened, or was due,
 // until the loop had acted on it.
-func (t timings) acted(late time.Duration) { t.all.observe(t.loop, max(0, late).Seconds()) }
+func (t timings) acted(late time.Duration) { t.loop.observe(max(0, late).Seconds()) }
 
 // probed takes the result of a probe.
 func (t timings) probed(e tree.Probe, r healthcheck.Result) {
@@ -40,7 +40,7 @@ func (t timings) probed(e tree.Probe, r healthcheck.Result) {
 	if e.Dependency != "" {
 		family, labels = "gosup_dependency_probe", fmt.Sprintf("dependency=%q", e.Dependency)
 	}
-	t.all.observe(t.all.histogram(family+"_duration_seconds{"+labels+"}", probeBounds()), r.Latency.Seconds())
+	t.all.histogram(family+"_duration_seconds{"+labels+"}", probeBounds()).observe(r.Latency.Seconds())
 	t.all.count(fmt.Sprintf("%ss_total{%s,result=%q}", family, labels, healths[r.Verdict]))
 }
 
