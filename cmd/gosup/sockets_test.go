@@ -312,7 +312,10 @@ processes:
 // connections; the next one takes the sockets over, and restarts lose nothing.
 func TestDeathOfGosupRefusesNobody(t *testing.T) {
 	t.Parallel()
-	s := startSupervisor(t, fmt.Sprintf(servers, ""))
+	// What was not saved before the death, that they were ready, is taken to be so
+	// when the time for it is over.
+	file := strings.Replace(fmt.Sprintf(servers, ""), "readiness: notify", "readiness: {notify: true, timeout: 8s}", 1)
+	s := startSupervisor(t, file)
 	before := s.wait("running", "all")
 	address := s.address("web@1", "http")
 	l := startLoad("http://"+strings.TrimPrefix(address, "tcp://"), 4)
