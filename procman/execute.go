@@ -105,7 +105,8 @@ func (o *outfitter) surround(b beside) {
 // of its own: what it leaves behind is no part of the run.
 func (o *outfitter) besideRun(e tree.Start, what string) launch {
 	p := e.Process
-	l := launch{Dir: p.Dir, Rights: p.Rights, Tag: o.env.tag(p, e.Run) + "/" + what}
+	tag := runTag{supervisor: o.env.id, name: p.Name, run: e.Run, task: what}
+	l := launch{Dir: p.Dir, Rights: p.Rights, Tag: tag.String()}
 	l.Env = o.env.of(p, e, l.Tag, o.stateDir(p))
 	return l
 }

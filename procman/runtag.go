@@ -1,7 +1,7 @@
 package procman
 
 import (
-	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -9,13 +9,16 @@ import (
 type runTag struct {
 	supervisor string
 	name       string // of the process, or of a dependency that is probed
-	run        uint64 // 0 for a dependency's probe
-	task       string // "pre_start" or "check0/probe12"; "" for the run itself
+	run        uint64 // 0 for a dependency's probe, and for a command beside what has never run
+	task       string // "pre_start", "exec3" or "check0/probe12"; "" for the run itself
 }
 
 // String returns the value.
 func (t runTag) String() string {
-	s := fmt.Sprintf("%s/%s/%d", t.supervisor, t.name, t.run)
+	s := t.supervisor + "/" + t.name
+	if t.run != 0 {
+		s += "/" + strconv.FormatUint(t.run, 10)
+	}
 	if t.task != "" {
 		s += "/" + t.task
 	}
@@ -33,8 +36,9 @@ func parseRunTag(value string) (runTag, bool) {
 		t := runTag{parts[0], strings.Join(parts[1:i], "/"), run, strings.Join(parts[i+1:], "/")}
 		return t, t.name != ""
 	}
-	if len(parts) >= 3 && strings.HasPrefix(parts[len(parts)-1], "probe") {
-		return runTag{parts[0], strings.Join(parts[1:len(parts)-1], "/"), 0, parts[len(parts)-1]}, true
+	last := parts[len(parts)-1]
+	if len(parts) >= 3 && (strings.HasPrefix(last, "probe") || strings.HasPrefix(last, "exec")) {
+		return runTag{parts[0], strings.Join(parts[1:len(parts)-1], "/"), 0, last}, true
 	}
 	return runTag{}, false
 }
