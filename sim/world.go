@@ -217,9 +217,11 @@ func (w *World) Renew() {
 	}
 	for i := range w.runs {
 		r := &w.runs[i]
-		if r.stage == none && !r.hooked {
+		if r.stage == none {
 			w.Knock(tree.NodeID(i)) // whoever waits for that
-			continue
+			if !r.hooked {
+				continue
+			}
 		}
 		r.life = w.life(r.proc, r.number)
 		if r.stage == alive {
