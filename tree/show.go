@@ -25,7 +25,7 @@ func (t *Tree) state(n *node) State {
 	switch {
 	case t.shutdown:
 		return StateStopped
-	case n.waitFor != 0, t.cutOff(n) != 0, n.turnAt != 0, n.queued, n.unheard, n.body != absent && t.now >= n.notBefore:
+	case n.waitFor != 0, t.cutOff(n) != 0, n.turnAt != 0, n.queued, n.unheard, n.body != absent && t.now >= max(n.notBefore, n.nextFrom):
 		return StateWaiting
 	case n.busySince != 0:
 		return StateStarting
