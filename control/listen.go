@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Socket is where and for whom the daemon listens.
@@ -142,10 +144,52 @@ type socketListener struct {
 
 func (l *socketListener) Close() error {
 	// Removed first: who finds the socket finds somebody who answers.
-	if info, err := os.Lstat(l.path); err == nil && os.SameFile(info, l.info) {
+	if info, err := os.Lstat(l.path); err == nil && l.info != nil && os.SameFile(info, l.info) {
 		os.Remove(l.path)
 	}
 	return l.UnixListener.Close()
+}
+
+// Keep returns a descriptor of a listener that Listen has returned, for Inherit
+// in the program that is executed next. From then on closing the listener does
+// not remove the socket: who connects meanwhile waits.
+func Keep(l net.Listener) (int, error) {
+	s, ok := l.(*socketListener)
+	if !ok {
+		return -1, errors.New("keep socket: it is none of ours")
+	}
+	f, err := s.File()
+	if err != nil {
+		return -1, fmt.Errorf("keep socket: %w", err)
+	}
+	defer f.Close()
+	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 3)
+	if err != nil {
+		return -1, fmt.Errorf("keep socket: %w", err)
+	}
+	s.info = nil
+	return fd, nil
+}
+
+// Inherit goes on with a listener of the daemon that has executed this program.
+func Inherit(fd int, path string) (net.Listener, error) {
+	f := os.NewFile(uintptr(fd), path)
+	if f == nil {
+		return nil, fmt.Errorf("inherit socket: descriptor %d is none", fd)
+	}
+	defer f.Close()
+	l, err := net.FileListener(f)
+	if err != nil {
+		return nil, fmt.Errorf("inherit socket: %w", err)
+	}
+	u, ok := l.(*net.UnixListener)
+	info, err := os.Lstat(path)
+	if !ok || err != nil {
+		l.Close()
+		return nil, fmt.Errorf("inherit socket: descriptor %d is not that of %s", fd, path)
+	}
+	u.SetUnlinkOnClose(false)
+	return &socketListener{UnixListener: u, path: path, info: info}, nil
 }
 
 // maxSocketPath is what fits into a socket's address beside its final zero

@@ -38,7 +38,7 @@ func richWorld(t *testing.T) *world {
 	f.answer = func(a tree.Asked) tree.Answer {
 		return tree.Answer{Results: []tree.Result{{Node: 2, Name: a.Names[0], Run: 0}}}
 	}
-	return serve(t, f, func(o *Options, _ *deadlines, _ *Socket) { o.Reloader = planner{} })
+	return serve(t, f, func(o *Options, _ *deadlines, _ *Socket) { o.Reloader, o.Upgrader = planner{}, planner{} })
 }
 
 func (planner) Scale(string, int, string, string) (Plan, error) { return planner{}.Plan("") }
@@ -49,6 +49,11 @@ type planner struct{}
 func (planner) Plan(string) (Plan, error) {
 	change := spec.Change{Name: "web", Effect: spec.Anew, Fields: []spec.FieldChange{{Field: "command", From: "a", To: "b"}}}
 	return NewPlan([]spec.Change{change}, nil, false), nil
+}
+
+// Upgrade is Upgrader's.
+func (planner) Upgrade(context.Context, string, string) (Upgrade, error) {
+	return Upgrade{From: "v0", To: "v1", PID: 5}, nil
 }
 
 func (planner) LastReload() (bool, time.Time) { return true, boot }
@@ -89,7 +94,7 @@ func TestAnswersFitTheDocument(t *testing.T) {
 		"/v1/tree": "?usage=true&after=1&timeout=1ms",
 	}
 	bodies := map[string]string{
-		"/v1/actions/signal": `{"names":["api/web"],"signal":"HUP"}`, "/v1/actions/stop": `{"names":["api/web"],"no_wait":true}`, "/v1/shutdown": `{}`, "/v1/reload": `{}`, "/v1/scale": `{"name":"api/web","instances":2}`,
+		"/v1/actions/signal": `{"names":["api/web"],"signal":"HUP"}`, "/v1/actions/stop": `{"names":["api/web"],"no_wait":true}`, "/v1/shutdown": `{}`, "/v1/reload": `{}`, "/v1/upgrade": `{}`, "/v1/scale": `{"name":"api/web","instances":2}`,
 		"/v1/breakers/trip": `{"name":"pg"}`, "/v1/breakers/reset": `{"name":"pg"}`, "/v1/guard": `{"name":"pg"}`,
 		"/v1/guard/result": `{"name":"pg","ok":true}`,
 	}

@@ -352,5 +352,15 @@ func (s *Server) stay(w http.ResponseWriter, r *http.Request, timeout time.Durat
 // ended is the problem of a wait that was cut short: the client is gone, and
 // nobody reads it, or the daemon ends.
 func ended(err error) *Problem {
+	if replaced(err) {
+		return problemf(CodeEnding, "", "%s", err)
+	}
 	return problemf(CodeEnding, "", "gosup is shutting down: %s", err)
+}
+
+// replaced reports whether a daemon has ended to go on as another program: then
+// what was waited for goes on too.
+func replaced(err error) bool {
+	var r interface{ Replaced() bool }
+	return errors.As(err, &r) && r.Replaced()
 }

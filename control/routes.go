@@ -76,6 +76,7 @@ func routes() []route {
 		{"POST", "/v1/guard", change, (*Server).guard, nil, BreakerRequest{}, nil},
 		{"POST", "/v1/guard/result", change, (*Server).guardResult, nil, GuardResult{}, nil},
 		{"POST", "/v1/reload", change, (*Server).reload, nil, ReloadRequest{}, Plan{}},
+		{"POST", "/v1/upgrade", change, (*Server).upgrade, nil, UpgradeRequest{}, Upgrade{}},
 		{"POST", "/v1/scale", change, (*Server).scale, nil, ScaleRequest{}, Plan{}},
 		{"POST", "/v1/exec", change, (*Server).exec, nil, ExecRequest{}, upgraded{ExecResult{}}},
 		{"POST", "/v1/shutdown", change, (*Server).shutdown, nil, ShutdownRequest{}, nil},

@@ -46,6 +46,9 @@ type Options struct {
 
 	// Reloader knows the configuration file; nil where there is none.
 	Reloader Reloader
+
+	// Upgrader replaces this program; nil where that cannot be.
+	Upgrader Upgrader
 }
 
 // Server answers the API.

@@ -206,6 +206,9 @@ func (w *watch) giveUp(snap *tree.Snapshot, err error, timeout time.Duration) {
 		}
 		r.Outcome = OutcomeFailed
 		r.Message = "gosup is shutting down"
+		if replaced(err) {
+			r.Message = err.Error()
+		}
 		if errors.Is(err, context.DeadlineExceeded) {
 			r.Outcome = OutcomeTimeout
 			r.Message = fmt.Sprintf("not yet after %v", timeout)

@@ -134,6 +134,39 @@ func (j *Reader) line(v any) error {
 	return nil
 }
 
+// Events are events as JSON has them, for who passes them on within the life of
+// a definition.
+type Events []tree.Event
+
+// MarshalJSON is json.Marshaler's.
+func (l Events) MarshalJSON() ([]byte, error) {
+	all := make([]entry, 0, len(l))
+	for _, e := range l {
+		data, err := json.Marshal(e)
+		if err != nil {
+			return nil, fmt.Errorf("encode %T: %w", e, err)
+		}
+		all = append(all, entry{Type: nameOf(e), Data: data})
+	}
+	return json.Marshal(all)
+}
+
+// UnmarshalJSON is json.Unmarshaler's.
+func (l *Events) UnmarshalJSON(data []byte) error {
+	var all []entry
+	if err := json.Unmarshal(data, &all); err != nil {
+		return err
+	}
+	for _, e := range all {
+		event, err := eventOf(e)
+		if err != nil {
+			return err
+		}
+		*l = append(*l, event)
+	}
+	return nil
+}
+
 // errUnknown is for an event that this version does not know.
 var errUnknown = errors.New("unknown event")
 

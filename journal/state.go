@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"hash/crc32"
 	"time"
@@ -131,8 +130,34 @@ type Saver struct {
 	last  []byte // what was encoded last, but for what moves by itself
 }
 
-// stateHeader is the first line of a saved state.
-type stateHeader struct {
+// Seal puts a line before a body that tells what it is, and that it is whole.
+func Seal(format string, version int, body []byte) []byte {
+	header, err := json.Marshal(seal{format, version, len(body), checksum(body)})
+	if err != nil {
+		panic(err) // a string and numbers
+	}
+	return append(append(header, '\n'), body...)
+}
+
+// Unseal returns the body that Seal was given for the same format and version.
+// The error says what is wrong.
+func Unseal(format string, version int, data []byte) ([]byte, error) {
+	first, body, found := bytes.Cut(data, []byte{'\n'})
+	var h seal
+	if err := json.Unmarshal(first, &h); err != nil || !found || h.Format != format {
+		return nil, fmt.Errorf("it is no %s", format)
+	}
+	if h.Version != version {
+		return nil, fmt.Errorf("it has version %d, and this gosup reads version %d", h.Version, version)
+	}
+	if len(body) != h.Bytes || checksum(body) != h.Sum {
+		return nil, fmt.Errorf("it is damaged: %d bytes with sum %s, instead of %d with %s", len(body), checksum(body), h.Bytes, h.Sum)
+	}
+	return body, nil
+}
+
+// seal is the first line of what is sealed.
+type seal struct {
 	Format  string `json:"format"`
 	Version int    `json:"version"`
 	Bytes   int    `json:"bytes"` // of what follows
@@ -176,11 +201,7 @@ func (s *Saver) Encode(state *State) ([]byte, error) {
 		return nil, nil
 	}
 	s.last = still.Bytes()
-	header, err := json.Marshal(stateHeader{stateFormat, stateVersion, body.Len(), checksum(body.Bytes())})
-	if err != nil {
-		return nil, fmt.Errorf("encode state: %w", err)
-	}
-	return append(append(header, '\n'), body.Bytes()...), nil
+	return Seal(stateFormat, stateVersion, body.Bytes()), nil
 }
 
 func checksum(b []byte) string {
@@ -189,16 +210,9 @@ func checksum(b []byte) string {
 
 // Decode reads what Encode has made. The error says what is wrong with it.
 func Decode(data []byte) (*State, error) {
-	first, body, found := bytes.Cut(data, []byte{'\n'})
-	var h stateHeader
-	if err := json.Unmarshal(first, &h); err != nil || !found || h.Format != stateFormat {
-		return nil, errors.New("it is no saved state of gosup")
-	}
-	if h.Version != stateVersion {
-		return nil, fmt.Errorf("it has version %d, and this gosup reads version %d", h.Version, stateVersion)
-	}
-	if len(body) != h.Bytes || checksum(body) != h.Sum {
-		return nil, fmt.Errorf("it is damaged: %d bytes with sum %s, instead of %d with %s", len(body), checksum(body), h.Bytes, h.Sum)
+	body, err := Unseal(stateFormat, stateVersion, data)
+	if err != nil {
+		return nil, err
 	}
 	head, rest, _ := bytes.Cut(body, []byte{'\n'})
 	s := &State{}

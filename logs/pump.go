@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"gosup/spec"
 )
 
@@ -206,6 +208,27 @@ func (p *Pump) Sweep() {
 			_ = os.Remove(filepath.Join(p.fifoDir, e.Name()))
 		}
 	}
+}
+
+// Hold returns descriptors of all FIFOs, which keep what is in them while the
+// pump is closed and another one opens them by their names. They are the
+// caller's. Unnamed pipes cannot be held.
+func (p *Pump) Hold() (fds []int, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for fd, s := range p.streams {
+		if !s.named() {
+			err = errors.New("output goes through unnamed pipes, which nobody can open again")
+			continue
+		}
+		held, dupErr := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 3)
+		if dupErr != nil {
+			err = os.NewSyscallError("dup", dupErr)
+			continue
+		}
+		fds = append(fds, held)
+	}
+	return fds, err
 }
 
 // closeTimeout is how long Close waits for disks and for the console.

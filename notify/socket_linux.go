@@ -149,6 +149,15 @@ func (s *Socket) Path() string { return s.path }
 // File returns a descriptor of the socket, for Inherit. It is the caller's.
 func (s *Socket) File() (*os.File, error) { return s.conn.File() }
 
+// Detach stops reading and returns a descriptor of the socket, for Inherit: what
+// is sent from now on stays in there. No callback runs once it has returned.
+func (s *Socket) Detach() (*os.File, error) {
+	f, err := s.conn.File()
+	err = errors.Join(err, s.conn.Close())
+	<-s.done
+	return f, err
+}
+
 // Stats returns the counts so far.
 func (s *Socket) Stats() Stats {
 	return Stats{

@@ -27,6 +27,9 @@ func (s *Socket) Path() string { return "" }
 // File is refused with ErrNotOnLinux.
 func (s *Socket) File() (*os.File, error) { return nil, ErrNotOnLinux }
 
+// Detach is refused with ErrNotOnLinux.
+func (s *Socket) Detach() (*os.File, error) { return nil, ErrNotOnLinux }
+
 // Stats returns zeros.
 func (s *Socket) Stats() Stats { return Stats{} }
 

@@ -67,6 +67,7 @@ type hand struct {
 
 	forker   *forker // nil until there are many runs
 	noForker bool    // there can be none
+	retiring bool    // it ends once it is idle
 	dead     bool    // children may have ended that are not yet reaped
 	again    bool    // there is more to do before it may wait
 }
@@ -198,6 +199,29 @@ func (h *hand) close(ctx context.Context) error {
 	}
 }
 
+// retire ends the hand's goroutine once every start that it was given is
+// answered, and waits for that. What ends from then on is reaped by who comes
+// after.
+func (h *hand) retire(ctx context.Context) error {
+	h.mail.put(message{retire: true})
+	select {
+	case <-h.done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("retire the hand: %w", ctx.Err())
+	}
+}
+
+// idle reports whether every start is answered.
+func (h *hand) idle() bool {
+	for _, c := range h.runs {
+		if c.preparing {
+			return false
+		}
+	}
+	return len(h.queue) == 0 && !h.dead
+}
+
 // work is the hand's goroutine. It ends with close.
 func (h *hand) work() {
 	for {
@@ -218,6 +242,10 @@ func (h *hand) work() {
 		default:
 		}
 		h.turn()
+		if h.retiring && h.idle() {
+			h.end()
+			return
+		}
 		if len(h.queue) == 0 {
 			continue
 		}
@@ -299,6 +327,10 @@ func (h *hand) read(m message) {
 		h.dead = true
 		return
 	}
+	if m.retire {
+		h.retiring = true
+		return
+	}
 	if m.start != nil {
 		h.enqueue(m.start)
 		return
@@ -334,6 +366,7 @@ type message struct {
 	report *report
 	heir   *inheritance
 	fell   bool // processes of far runs may have ended
+	retire bool
 	signal tree.Signal
 }
 

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"strconv"
-	"time"
 
 	"gosup/spec"
 	"gosup/tree"
@@ -13,24 +12,39 @@ import (
 // runHook runs the commands of a hook, one after the other, on a goroutine that
 // ends with them. Their output goes where the process's does.
 func (o *outfitter) runHook(e tree.RunHook) {
-	done := func(why string) {
-		o.m.Tell(tree.HookDone{Node: e.Node, Run: e.Run, Moment: e.Moment, Why: why})
-	}
-	l, files, err := o.hookLaunch(e)
+	o.goThrough(&hookRun{RunHook: e, deadline: o.m.Now().Add(e.Process.Hooks[e.Moment].Timeout)})
+}
+
+// hookRun is a hook that is under way.
+type hookRun struct {
+	tree.RunHook
+	deadline tree.Time
+	index    int // of the command that runs
+	task     tree.NodeID
+	adopted  <-chan tree.Event // of a command that the daemon before this one has begun; nil for none
+}
+
+// goThrough runs a hook from the command on at which it is.
+func (o *outfitter) goThrough(h *hookRun) {
+	l, files, err := o.hookLaunch(h.RunHook)
 	if err != nil {
-		done(err.Error())
+		o.m.Tell(h.done(err.Error()))
 		return
 	}
 	cancel := make(chan struct{})
-	o.hooks[runKey{e.Node, e.Run}] = cancel
-	hook := e.Process.Hooks[e.Moment]
+	o.hooks[runKey{h.Node, h.Run}] = cancel
+	o.m.tasks.begin(h)
 	go func() { // ends by the hook's timeout, but for what cannot be killed
-		why := o.m.tasks.inTurn(l, hook, cancel)
+		why := o.m.tasks.inTurn(l, h, cancel, o.m.Now)
 		for _, f := range files {
 			f.Close()
 		}
-		done(why)
+		o.m.tasks.finish(h, func() { o.m.Tell(h.done(why)) })
 	}()
+}
+
+func (h *hookRun) done(why string) tree.HookDone {
+	return tree.HookDone{Node: h.Node, Run: h.Run, Moment: h.Moment, Why: why}
 }
 
 // cancelHook kills the hook of a run.
@@ -44,11 +58,22 @@ func (o *outfitter) cancelHook(e tree.CancelHook) {
 
 // inTurn runs the commands of a hook and returns why it failed; "" if it did
 // not.
-func (k *tasks) inTurn(l launch, hook *spec.Hook, cancel <-chan struct{}) string {
-	deadline := time.Now().Add(hook.Timeout)
-	for _, argv := range hook.Commands {
+func (k *tasks) inTurn(l launch, h *hookRun, cancel <-chan struct{}, now func() tree.Time) string {
+	hook := h.Process.Hooks[h.Moment]
+	for i, argv := range hook.Commands {
+		if i < h.index {
+			continue // done under the daemon before this one
+		}
 		l.Argv = argv
-		end := k.run(l, errand{timeout: time.Until(deadline), cancel: cancel})
+		r := errand{timeout: h.deadline.Sub(now()), cancel: cancel, numbered: func(id tree.NodeID) { k.reach(h, i, id) }}
+		var end ending
+		if h.adopted != nil {
+			end = k.await(h.task, h.adopted, r)
+			k.release(h.task)
+			h.adopted = nil
+		} else {
+			end = k.run(l, r)
+		}
 		switch {
 		case end.why != "":
 			return end.why

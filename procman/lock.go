@@ -74,6 +74,21 @@ func claim(name string) (*Lock, error) {
 	return &Lock{file: f}, nil
 }
 
+// Hand returns a descriptor that holds the claim, for InheritLock in the program
+// that is executed next.
+func (l *Lock) Hand() (int, error) { return dupOf(l.file) }
+
+// InheritLock goes on with the claim of the daemon that has executed this
+// program.
+func InheritLock(fd int, dir string) (*Lock, error) {
+	name := filepath.Join(dir, "gosup.pid")
+	f := os.NewFile(uintptr(fd), name)
+	if f == nil || !sameFile(f, name) {
+		return nil, fmt.Errorf("descriptor %d does not hold %s", fd, name)
+	}
+	return &Lock{file: f}, nil
+}
+
 // Release gives the folder back, empty of what Claim put there.
 func (l *Lock) Release() {
 	// Removed while still locked: who opened it before and locks it after finds

@@ -28,6 +28,8 @@ type wish struct {
 	event tree.Event         // nil for none: somebody asks whether the loop is alive
 	reply chan<- tree.Answer // of an Asked; buffered, so that the loop never waits
 	seen  chan<- struct{}    // closed once readers see what came of it; nil for nobody asks
+
+	suspend *suspension // in place of an event
 }
 
 // inbox holds events until the loop takes them. It has no bound of its own:
@@ -81,7 +83,10 @@ func (m *Manager) Run() (code int) {
 		var since time.Time
 		m.taken, since = m.inbox.take(m.taken)
 		for _, w := range m.taken {
-			if w.event != nil {
+			switch {
+			case w.suspend != nil:
+				m.suspend(w.suspend)
+			case w.event != nil:
 				m.events = append(m.events, m.admit(w))
 			}
 		}
@@ -102,6 +107,10 @@ func (m *Manager) Run() (code int) {
 		m.measure(since, due+m.Now().Sub(now), due >= 0)
 		if m.exiting != nil {
 			return m.exiting.Code
+		}
+		if m.suspending != nil && m.starting == 0 {
+			m.suspended = true
+			return 0
 		}
 		m.arm(timer, now)
 		select {
@@ -146,8 +155,11 @@ func (m *Manager) overdue(now tree.Time) time.Duration {
 
 // admit makes a place for the answer to a wish.
 func (m *Manager) admit(w wish) tree.Event {
-	if r, ok := w.event.(tree.Reloaded); ok {
-		m.defined, m.decided = r.Tree, true
+	switch e := w.event.(type) {
+	case tree.Reloaded:
+		m.defined, m.decided = e.Tree, true
+	case tree.Started, tree.StartFailed:
+		m.starting--
 	}
 	asked, ok := w.event.(tree.Asked)
 	if !ok {
@@ -163,6 +175,11 @@ func (m *Manager) admit(w wish) tree.Event {
 func (m *Manager) carryOut(e tree.Effect) {
 	switch e := e.(type) {
 	case tree.Start:
+		if m.suspending != nil {
+			m.withheld = append(m.withheld, e)
+			return
+		}
+		m.starting++
 		m.crew.start(e)
 	case tree.Signal:
 		m.crew.signal(e)
@@ -217,7 +234,7 @@ func (m *Manager) Ask(ctx context.Context, a tree.Asked) (tree.Answer, error) {
 	case <-ctx.Done():
 		return tree.Answer{}, ctx.Err()
 	case <-m.ended:
-		return tree.Answer{}, ErrEnded
+		return tree.Answer{}, m.over()
 	}
 }
 
@@ -246,7 +263,7 @@ func (m *Manager) put(ctx context.Context, e tree.Event) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-m.ended:
-		return ErrEnded
+		return m.over()
 	}
 }
 

@@ -58,6 +58,12 @@ type Manager struct {
 	tree    *tree.Tree
 	defined *spec.Tree // its definition
 	decided bool       // people have decided something in this Step
+
+	starting   int          // starts that are not answered
+	withheld   []tree.Start // since suspending is set
+	suspending *suspension  // nil while nobody wants it
+	suspended  bool         // Run has returned for that
+
 	taken   []wish
 	events  []tree.Event
 	effects []tree.Effect
@@ -100,7 +106,7 @@ func (m *Manager) remember(o *outfitter) *rebirth {
 	m.history.notes = past.readHistory(m.opt.Tree.Supervisor.StateDir, m.clock)
 	r := past.reborn(m.opt.Tree, seed(), m.clock, o.env.id, lives, m.history.last())
 	m.tree = r.tree
-	m.snapshot.publish(&tree.Snapshot{At: m.Now(), Version: 1, Nodes: m.tree.View(nil), Breakers: m.tree.Breakers()})
+	m.snapshot.publish(&tree.Snapshot{At: m.Now(), Nodes: m.tree.View(nil), Breakers: m.tree.Breakers()})
 	for _, e := range r.events {
 		m.Tell(e)
 	}
@@ -112,11 +118,45 @@ func (m *Manager) remember(o *outfitter) *rebirth {
 	for _, s := range r.resumed {
 		o.queue.put(s)
 	}
+	m.takeOver(o, r)
 	o.queue.put(swept{})
 	for _, e := range r.ended {
 		o.queue.put(e)
 	}
 	return r
+}
+
+// takeOver goes on with what a daemon that was replaced has handed on.
+func (m *Manager) takeOver(o *outfitter, r *rebirth) {
+	h := m.opt.Past.handoff
+	if h == nil {
+		return
+	}
+	nodes := map[tree.NodeID]*tree.Node{}
+	known := map[string]bool{}
+	for _, n := range m.tree.View(nil) {
+		nodes[n.ID] = n
+		known[n.Name] = !n.IsGroup
+	}
+	o.descriptors.adopt(h.Descriptors, func(name string) bool { return known[name] })
+	o.inherited = h.Ears
+	for _, held := range h.Hooks {
+		n := nodes[held.Node]
+		if n == nil || n.Process == nil || n.Process.Hooks[held.Moment] == nil {
+			continue
+		}
+		run := &hookRun{deadline: held.Deadline, index: held.Index, RunHook: tree.RunHook{Node: held.Node, Run: held.Run,
+			Moment: held.Moment, Process: n.Process, Restarts: held.Restarts, PID: held.PID, Exit: held.Exit}}
+		if held.TaskPID != 0 {
+			run.task, run.adopted = m.tasks.adopt(held)
+		}
+		if run.adopted != nil && held.Ended == nil {
+			tag := runTag{o.env.id, n.Name, held.Run, held.Moment.String()}
+			r.adopt = append(r.adopt, adoption{runKey: runKey{run.task, 1}, tag: tag.String(), pid: held.TaskPID,
+				start: startOf(held.TaskPID), reach: spec.KillTree, started: m.Now()})
+		}
+		o.queue.put(run)
+	}
 }
 
 // handOptions lets the hand kill by cgroup where that can be.
@@ -177,6 +217,15 @@ func (m *Manager) Name() string { return m.name }
 
 // Started returns when the daemon began.
 func (m *Manager) Started() tree.Time { return m.clock.origin }
+
+// tag returns the value of GOSUP_RUN for what gosup runs on its own behalf.
+func (m *Manager) tag(task string) string {
+	o, ok := m.crew.(*outfitter)
+	if !ok {
+		return ""
+	}
+	return o.env.id + "/" + task + "/probe0"
+}
 
 // Strangers returns how many orphans were reaped that no process of ours had
 // left: the duty of PID 1.

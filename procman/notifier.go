@@ -105,7 +105,11 @@ func (o *outfitter) openNotifier(e tree.Start) (*notifier, error) {
 	dropped := func(d notify.Drop) {
 		log.Warn("notification dropped", slog.Int("pid", d.PID), slog.Any("err", d.Err))
 	}
-	n.socket, err = notify.Listen(path, deliver, dropped)
+	if f := o.inherit(e.Node, 0); f != nil {
+		n.socket, err = notify.Inherit(f, path, deliver, dropped)
+	} else {
+		n.socket, err = notify.Listen(path, deliver, dropped)
+	}
 	return n, err
 }
 

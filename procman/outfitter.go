@@ -41,6 +41,8 @@ type outfitter struct {
 	records   *records
 
 	descriptors *descriptors
+	retired     bool      // another daemon goes on with what is open; set before queue.ended
+	inherited   []heldEar // of the daemon before this one, until they are taken
 }
 
 // outlet is the output of one process.
@@ -139,6 +141,10 @@ func (o *outfitter) work() {
 			o.do(job)
 		}
 		if len(batch) == 0 {
+			if ended && o.retired {
+				o.m.recorder.close()
+				return
+			}
 			if ended {
 				o.m.recorder.close()
 				o.closeSinks()
@@ -174,7 +180,9 @@ func (o *outfitter) do(job any) {
 	case resumption:
 		o.resume(e)
 	case swept:
-		o.m.opt.Pump.Sweep()
+		o.sweep()
+	case *hookRun:
+		o.goThrough(e)
 	case tree.Started:
 		o.giveBack(runKey{e.Node, e.Run})
 		o.note(e)

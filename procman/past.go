@@ -20,6 +20,8 @@ type Past struct {
 	records []runRecord
 	left    bool // there were records of runs: that daemon did not end in order
 	boot    string
+	handoff *Handoff // of a daemon that has executed this program; nil for none
+	began   string   // how this daemon began, then
 }
 
 // maxStateBytes bounds what is read of a saved state: a thousand processes
@@ -77,7 +79,7 @@ func (p *Past) supervisor() string {
 // alive reports whether the daemon before this one has ended without stopping
 // its processes, on this boot of the machine.
 func (p *Past) alive() bool {
-	return p.left || p.state != nil && !p.state.Orderly && p.state.Boot == p.boot
+	return p.left || p.handoff != nil || p.state != nil && !p.state.Orderly && p.state.Boot == p.boot
 }
 
 // image returns what the tree is to know. shift leads from the clock of the
@@ -88,7 +90,11 @@ func (p *Past) image(t *spec.Tree, c clock) tree.Past {
 	}
 	saved := p.state.Image.At
 	shift := c.at(p.state.Wall).Sub(saved)
-	return p.state.Past(t, p.boot, shift)
+	past := p.state.Past(t, p.boot, shift)
+	if p.handoff != nil {
+		past.Changed = nil // its definition was that of the file, and another gosup may sum it otherwise
+	}
+	return past
 }
 
 // definition returns how to stop a process that is no longer defined.
@@ -107,12 +113,13 @@ func (p *Past) definition(name string) *spec.Process {
 // rebirth is what a new daemon does about the runs of the one before it.
 type rebirth struct {
 	tree    *tree.Tree
-	events  []tree.Event  // for the first Step
-	resumed []resumption  // output and ears for runs
-	ended   []tree.Event  // of runs that are over, told once their output is drained
-	adopt   []adoption    // for the hand
-	strays  []relative    // to be killed
-	hooks   []tree.NodeID // whose hooks still run
+	events  []tree.Event    // for the first Step
+	resumed []resumption    // output and ears for runs
+	ended   []tree.Event    // of runs that are over, told once their output is drained
+	adopt   []adoption      // for the hand
+	strays  []relative      // to be killed
+	hooks   []tree.NodeID   // whose hooks still run
+	told    map[runKey]bool // ends that the last daemon has seen and not acted on
 }
 
 // resumption gives a run of the daemon before this one what a run has beside
@@ -143,7 +150,8 @@ func (p *Past) reborn(s *spec.Tree, seed uint64, c clock, id string, lives []*fo
 			past.Orphaned = append(past.Orphaned, p.definition(f.name))
 		}
 	}
-	r := &rebirth{tree: tree.Restore(s, seed, c.now(), past)}
+	r := &rebirth{tree: tree.Restore(s, seed, c.now(), past), told: map[runKey]bool{}}
+	handed := p.handed(r)
 	nodes := map[string]*tree.Node{}
 	for _, n := range r.tree.View(nil) {
 		if !n.IsGroup {
@@ -156,7 +164,10 @@ func (p *Past) reborn(s *spec.Tree, seed uint64, c clock, id string, lives []*fo
 	}
 	for _, f := range lives {
 		n := nodes[f.name]
-		if f.task != "" || n == nil || newest[f.name] != f || f.run < n.Run || !r.take(f, n, expected, id, c) {
+		if f.task != "" && n != nil && handed[runTag{name: f.name, run: f.run, task: f.task}] {
+			continue
+		}
+		if f.task != "" || n == nil || newest[f.name] != f || f.run < n.Run || !r.take(f, n, expected, id, c, p.handoff != nil) {
 			r.strays = append(r.strays, f.all()...)
 		}
 	}
@@ -168,11 +179,14 @@ func (p *Past) reborn(s *spec.Tree, seed uint64, c clock, id string, lives []*fo
 	if how := p.how(r); how != "" {
 		r.events = append(r.events, tree.Reborn{How: how, Hooks: r.hooks})
 	}
+	if p.handoff != nil {
+		r.events = append(r.events, p.handoff.Events...)
+	}
 	return r
 }
 
 // take has a run adopted, if there is anything to adopt.
-func (r *rebirth) take(f *found, n *tree.Node, expected map[tree.NodeID]tree.Expected, id string, c clock) bool {
+func (r *rebirth) take(f *found, n *tree.Node, expected map[tree.NodeID]tree.Expected, id string, c clock, handed bool) bool {
 	e, known := expected[n.ID]
 	known = known && e.Run == f.run
 	if f.pid == 0 && !known {
@@ -183,11 +197,11 @@ func (r *rebirth) take(f *found, n *tree.Node, expected map[tree.NodeID]tree.Exp
 	}
 	a := adoption{runKey: runKey{n.ID, f.run}, pid: f.pid, start: f.start, others: f.others,
 		tag: runTag{supervisor: id, name: f.name, run: f.run}.String(), reach: n.Process.Stop.Kill,
-		started: f.startedAt, over: known && e.Leaving}
-	if f.pid != 0 {
+		started: f.startedAt, over: known && (e.Leaving || r.told[runKey{n.ID, f.run}])}
+	if f.pid != 0 && !(handed && known) { // else the tree knows it as it is
 		r.events = append(r.events, tree.Adopted{Node: n.ID, Run: f.run, PID: f.pid, StartedAt: f.startedAt})
-		a.over = false
 	}
+	a.over = a.over && f.pid == 0
 	r.adopt = append(r.adopt, a)
 	r.resumed = append(r.resumed, resumption{
 		start: tree.Start{Node: n.ID, Run: f.run, Process: n.Process, Restarts: n.Restarts(c.now())},
@@ -199,6 +213,9 @@ func (r *rebirth) take(f *found, n *tree.Node, expected map[tree.NodeID]tree.Exp
 // miss tells of a run that has ended while no daemon was there.
 func (r *rebirth) miss(e tree.Expected, c clock) {
 	r.resumed = append(r.resumed, resumption{start: tree.Start{Node: e.Node, Run: e.Run, Process: e.Process}, ready: true})
+	if r.told[runKey{e.Node, e.Run}] {
+		return
+	}
 	if e.Leaving {
 		r.ended = append(r.ended, tree.Gone{Node: e.Node, Run: e.Run})
 		return
@@ -227,9 +244,40 @@ func (f *found) all() []relative {
 	return all
 }
 
+// handed takes note of what a daemon that was replaced has handed on, and
+// returns the tags of the hooks that go on.
+func (p *Past) handed(r *rebirth) map[runTag]bool {
+	tags := map[runTag]bool{}
+	if p.handoff == nil {
+		return tags
+	}
+	for _, e := range p.handoff.Events {
+		switch e := e.(type) {
+		case tree.Exited:
+			r.told[runKey{e.Node, e.Run}] = true
+		case tree.Gone:
+			r.told[runKey{e.Node, e.Run}] = true
+		}
+	}
+	names := map[tree.NodeID]string{}
+	for _, n := range r.tree.View(nil) {
+		names[n.ID] = n.Name
+	}
+	for _, h := range p.handoff.Hooks {
+		r.hooks = append(r.hooks, h.Node)
+		if h.Ended == nil {
+			tags[runTag{name: names[h.Node], run: h.Run, task: h.Moment.String()}] = true
+		}
+	}
+	return tags
+}
+
 // how says how the new daemon began, for the history.
 func (p *Past) how(r *rebirth) string {
-	if !p.alive() {
+	switch {
+	case p.began != "":
+		return p.began
+	case !p.alive():
 		return "" // an ordinary start
 	}
 	return fmt.Sprintf("the gosup before this one died: %d runs adopted, %d had ended", len(r.adopt), len(r.ended))

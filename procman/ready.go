@@ -30,14 +30,13 @@ func (o *outfitter) expectReady(e tree.Start, out *outlet, l *launch) error {
 		}
 		out.sink.Expect(pattern, ready)
 	case r.FD != 0:
-		return o.hearOn(r.FD, runKey{e.Node, e.Run}, l, ready)
+		return o.hearOn(r.FD, runKey{e.Node, e.Run}, l)
 	}
 	return nil
 }
 
-// hearOn gives a run the writing end of a pipe as descriptor fd, and calls ready
-// when a newline comes out of it.
-func (o *outfitter) hearOn(fd int, k runKey, l *launch, ready func()) error {
+// hearOn gives a run the writing end of a pipe as descriptor fd.
+func (o *outfitter) hearOn(fd int, k runKey, l *launch) error {
 	from, to, err := os.Pipe()
 	if err != nil {
 		return fmt.Errorf("readiness.fd: %w", err)
@@ -47,14 +46,19 @@ func (o *outfitter) hearOn(fd int, k runKey, l *launch, ready func()) error {
 	}
 	l.Files[fd] = int(to.Fd())
 	o.lent[k] = append(o.lent[k], to)
+	o.hearFrom(from, k)
+	return nil
+}
+
+// hearFrom takes a newline out of a pipe for the word of a run that it is ready.
+func (o *outfitter) hearFrom(from *os.File, k runKey) {
 	o.pipes[k] = from
 	go func() { // ends with the newline, the run, or what it writes instead
 		if hasNewline(from) {
-			ready()
+			o.m.Tell(tree.Notified{Node: k.node, Run: k.run, Ready: true})
 		}
 		// The pipe stays open for the run: a second word must not kill it.
 	}()
-	return nil
 }
 
 // hasNewline reads until there is a newline, and reports whether there was one.

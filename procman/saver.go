@@ -177,10 +177,7 @@ func (s *saver) saveState(durable bool) error {
 	if now == nil {
 		return nil
 	}
-	s.sum(now)
-	state := s.base
-	state.Orderly, state.Wall, state.Scaled, state.Processes, state.Image = now.last, s.m.Wall(now.image.At), scaled, s.sums, now.image
-	data, err := s.encoder.Encode(&state)
+	data, err := s.encoder.Encode(s.compose(now, scaled))
 	if err != nil || data == nil {
 		return err
 	}
@@ -189,6 +186,37 @@ func (s *saver) saveState(durable bool) error {
 		return fmt.Errorf("save state: %w", err)
 	}
 	return nil
+}
+
+// compose returns what there is to save.
+func (s *saver) compose(now *moment, scaled map[string]journal.Scale) *journal.State {
+	s.sum(now)
+	state := s.base
+	state.Orderly, state.Wall, state.Scaled, state.Processes, state.Image = now.last, s.m.Wall(now.image.At), scaled, s.sums, now.image
+	return &state
+}
+
+// state encodes a moment for who goes on with it. It is called after close.
+func (s *saver) state(now *moment) ([]byte, error) {
+	var e journal.Saver
+	s.mu.Lock()
+	scaled := s.scaled
+	s.mu.Unlock()
+	return e.Encode(s.compose(now, scaled))
+}
+
+// rehearse encodes what there is to save, while the saver works.
+func (s *saver) rehearse() ([]byte, error) {
+	s.mu.Lock()
+	now := s.latest
+	s.mu.Unlock()
+	if now == nil {
+		return nil, errors.New("gosup has only just started")
+	}
+	state := s.base
+	state.Wall, state.Image = s.m.Wall(now.image.At), now.image
+	var e journal.Saver
+	return e.Encode(&state)
 }
 
 // sum keeps the sums of the definitions up to date. What is no longer defined

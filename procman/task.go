@@ -27,15 +27,24 @@ type tasks struct {
 
 	mu     sync.Mutex
 	last   tree.NodeID
-	out    map[tree.NodeID]chan<- tree.Event
+	out    map[tree.NodeID]*task
+	hooks  map[*hookRun]struct{} // under way
+	left   bool                  // they are another daemon's by now
 	closed bool
 	quit   chan struct{} // closed by close: every task is killed
 	idle   chan struct{} // closed when it is closed and none is left
 }
 
+// task is one command.
+type task struct {
+	events chan tree.Event // Started or StartFailed, Exited, Gone: never full
+	pid    int             // 0 before it is known
+	exit   *tree.Exited    // nil before that
+}
+
 func newTasks() *tasks {
 	return &tasks{
-		last: taskBase, out: map[tree.NodeID]chan<- tree.Event{},
+		last: taskBase, out: map[tree.NodeID]*task{}, hooks: map[*hookRun]struct{}{},
 		quit: make(chan struct{}), idle: make(chan struct{}),
 	}
 }
@@ -73,35 +82,127 @@ type errand struct {
 	grace   time.Duration   // how long it has then, after a SIGTERM; 0: none, it is killed
 	signals <-chan int      // what is to be sent to its process group; may be nil
 	forked  func()          // called once its descriptors are its own, or it could not be started; may be nil
+
+	numbered func(tree.NodeID) // called with the number of the task before it is started; may be nil
 }
 
 // run runs a command to its end, with all that it starts, and returns how that
 // was. It does not return before nothing of it is left. l.Files stays the
 // caller's.
 func (k *tasks) run(l launch, r errand) ending {
-	events := make(chan tree.Event, 3) // Started or StartFailed, Exited, Gone: never full
-	k.mu.Lock()
-	if k.closed {
-		k.mu.Unlock()
+	id, events := k.enroll()
+	if events == nil {
 		return ending{cancelled: true}
+	}
+	defer k.release(id)
+	l.Node, l.Run, l.Reach = id, 1, spec.KillTree
+	if r.numbered != nil {
+		r.numbered(id)
+	}
+	k.hand.start(l)
+	return k.await(id, events, r)
+}
+
+// enroll gives a task a number. Its events come through the channel, which is
+// nil if no more tasks are started.
+func (k *tasks) enroll() (tree.NodeID, <-chan tree.Event) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.closed {
+		return 0, nil
 	}
 	k.last++
 	if k.last < taskBase {
 		k.last = taskBase
 	}
-	l.Node, l.Run, l.Reach = k.last, 1, spec.KillTree
-	k.out[l.Node] = events
-	k.mu.Unlock()
-	defer func() {
-		k.mu.Lock()
-		delete(k.out, l.Node)
-		if k.closed && len(k.out) == 0 {
-			close(k.idle)
+	t := &task{events: make(chan tree.Event, 3)}
+	k.out[k.last] = t
+	return k.last, t.events
+}
+
+// adopt goes on with a command of a hook that the daemon before this one has
+// begun.
+func (k *tasks) adopt(h heldHook) (tree.NodeID, <-chan tree.Event) {
+	id, events := k.enroll()
+	if events == nil {
+		return 0, nil
+	}
+	t := k.out[id]
+	t.pid, t.exit = h.TaskPID, h.Ended
+	if e := h.Ended; e != nil {
+		// What it has left, if anything, is killed as nobody's.
+		t.events <- tree.Exited{Node: id, Run: 1, Exit: e.Exit}
+	}
+	return id, events
+}
+
+// release gives the number of a task back.
+func (k *tasks) release(id tree.NodeID) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.out, id)
+	if k.closed && len(k.out) == 0 {
+		close(k.idle)
+	}
+}
+
+// begin notes that a hook is under way.
+func (k *tasks) begin(h *hookRun) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.hooks[h] = struct{}{}
+}
+
+// reach notes which command of a hook is about to run, and as which task.
+func (k *tasks) reach(h *hookRun, index int, id tree.NodeID) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if !k.left {
+		h.index, h.task = index, id
+	}
+}
+
+// finish notes that a hook is done and tells so, unless another daemon goes on
+// with it by now.
+func (k *tasks) finish(h *hookRun, tell func()) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if !k.left {
+		delete(k.hooks, h)
+		tell()
+	}
+}
+
+// heldHook is a hook that was under way when a daemon was replaced, as it is
+// handed on.
+type heldHook struct {
+	Node     tree.NodeID
+	Run      uint64
+	Moment   spec.Moment
+	Restarts int
+	PID      int // of the run
+	Exit     *tree.Exit
+	Deadline tree.Time
+
+	Index   int          // of the command that ran
+	TaskPID int          // of that; 0 if it had not begun
+	Ended   *tree.Exited // how it has ended; nil if it had not
+}
+
+// leave hands the hooks that are under way on. From then on nothing is told of
+// them here.
+func (k *tasks) leave() (list []heldHook) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.left = true
+	for h := range k.hooks {
+		held := heldHook{h.Node, h.Run, h.Moment, h.Restarts, h.PID, h.Exit, h.deadline, h.index, 0, nil}
+		if t := k.out[h.task]; t != nil {
+			held.TaskPID, held.Ended = t.pid, t.exit
 		}
-		k.mu.Unlock()
-	}()
-	k.hand.start(l)
-	return k.await(l.Node, events, r)
+		list = append(list, held)
+	}
+	return list
 }
 
 // runQuietly is run for a command whose output matters only for its last line.
@@ -211,9 +312,17 @@ func (k *tasks) heard(e tree.Event) bool {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if c := k.out[id]; c != nil {
-		c <- e
+	t := k.out[id]
+	if t == nil {
+		return true
 	}
+	switch e := e.(type) {
+	case tree.Started:
+		t.pid = e.PID
+	case tree.Exited:
+		t.exit = &e
+	}
+	t.events <- e
 	return true
 }
 

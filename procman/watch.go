@@ -12,6 +12,23 @@ import (
 // ErrEnded is the error of whoever waits for a daemon that has ended.
 var ErrEnded = errors.New("gosup has ended")
 
+// endedError is the same for one that goes on as another program.
+type endedError struct{}
+
+func (endedError) Error() string {
+	return "gosup was upgraded while this was waited for, and it goes on (see gosup ctl status)"
+}
+func (endedError) Is(target error) bool { return target == ErrEnded }
+func (endedError) Replaced() bool       { return true }
+
+// over returns why nobody is there any more; to be called once Run has returned.
+func (m *Manager) over() error {
+	if m.suspended {
+		return endedError{}
+	}
+	return ErrEnded
+}
+
 // bell lets any number of goroutines wait for the next ring.
 type bell struct {
 	mu   sync.Mutex
@@ -75,7 +92,7 @@ func (m *Manager) await(ctx context.Context, b *bell, done func() bool) error {
 			if done() {
 				return nil
 			}
-			return ErrEnded
+			return m.over()
 		}
 	}
 }

@@ -73,6 +73,7 @@ such process, 5 not permitted, 6 rejected configuration, 7 no daemon answers.`,
 		newFreezeCommand(c),
 		newThawCommand(c),
 		newChaosCommand(c),
+		newUpgradeCommand(c),
 		newShutdownCommand(c),
 		newCtlVersionCommand(c),
 	)

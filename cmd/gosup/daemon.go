@@ -30,6 +30,7 @@ type daemon struct {
 	single bool        // one command, no file
 	reload *reloader   // nil without a file
 
+	own     *ownLog
 	log     *slog.Logger
 	lock    *procman.Lock
 	past    *procman.Past
@@ -39,6 +40,9 @@ type daemon struct {
 	herald  *procman.Herald // nil where nobody above wants to hear
 	port    port            // changed by a reload
 	watcher *config.Watcher
+
+	upgrader *upgrader        // nil without a file
+	handoff  *procman.Handoff // of the daemon that has executed this program; nil for none
 }
 
 // run supervises until the end and returns the daemon's exit code as an error.
@@ -49,9 +53,10 @@ func (d *daemon) run() error {
 		// usual one.
 		syscall.Umask(0o022)
 	}
-	own := openLog(d.tree.Supervisor, os.Stderr)
-	defer own.close()
-	d.log = own.Logger
+	d.own = openLog(d.tree.Supervisor, os.Stderr)
+	defer d.own.close()
+	d.log = d.own.Logger
+	d.handoff = d.takeHandoff()
 	if err := d.claim(); err != nil {
 		return err
 	}
@@ -59,7 +64,13 @@ func (d *daemon) run() error {
 		defer d.lock.Release()
 	}
 	d.past = procman.OpenPast(d.tree.Supervisor, d.log)
+	if d.handoff != nil {
+		if err := d.past.Inherit(d.handoff, version()); err != nil {
+			return err // it was decoded once
+		}
+	}
 	if d.reload != nil {
+		d.upgrader = newUpgrader(d)
 		d.reload.remember(d.past.Scaled())
 		d.tree = d.reload.tree
 	}
@@ -67,7 +78,7 @@ func (d *daemon) run() error {
 	if err != nil {
 		return err
 	}
-	door, err := openPort(d.tree.Supervisor, port{})
+	door, err := openPort(d.tree.Supervisor, d.inheritPort())
 	if err == nil {
 		err = d.open()
 	}
@@ -87,11 +98,17 @@ func (d *daemon) run() error {
 	}
 	stop := d.handleSignals()
 	if listener != nil {
+		if d.upgrader != nil {
+			d.upgrader.stay = listener
+		}
 		go d.serve(listener)
 	}
 	set := d.tree.Supervisor
 	d.log.Info("daemon", "state", "started", "version", version(), "socket", set.Socket, "logs", set.LogDir)
 	code := d.manager.Run()
+	if d.manager.Suspended() {
+		return d.upgrader.become()
+	}
 	stop()
 	d.herald.Close()
 	d.watcher.Close()
@@ -111,6 +128,13 @@ func (d *daemon) claim() error {
 	s := &d.tree.Supervisor
 	if s.RuntimeDir == "" {
 		return nil
+	}
+	if d.handoff != nil {
+		var err error
+		if d.lock, err = procman.InheritLock(d.handoff.Lock, s.RuntimeDir); err == nil {
+			return nil
+		}
+		d.log.Warn("the claim on the runtime folder is taken anew", "err", err)
 	}
 	lock, err := procman.Claim(s.RuntimeDir)
 	if errors.Is(err, syscall.EROFS) || errors.Is(err, fs.ErrPermission) {
@@ -136,12 +160,35 @@ func (d *daemon) listen() (net.Listener, error) {
 	if err != nil {
 		return nil, &exitError{code: exitConfig, err: err}
 	}
+	if d.handoff != nil && d.handoff.Socket > 0 {
+		l, err := control.Inherit(d.handoff.Socket, s.Socket)
+		if err == nil {
+			return l, nil
+		}
+		d.log.Warn("the control socket is opened anew", "err", err)
+	}
 	l, err := control.Listen(control.Socket{Path: s.Socket, Mode: fs.FileMode(s.SocketMode), GID: gid})
 	if errors.Is(err, syscall.EROFS) || d.lock == nil && errors.Is(err, fs.ErrPermission) {
 		d.log.Warn("no control socket: gosup ctl cannot reach this daemon", "err", err)
 		return nil, nil
 	}
 	return l, err
+}
+
+// inheritPort returns the TCP listener of the daemon that has executed this
+// program, as far as there is one.
+func (d *daemon) inheritPort() port {
+	if d.handoff == nil || d.handoff.Port == 0 {
+		return port{}
+	}
+	f := os.NewFile(uintptr(d.handoff.Port), "listen")
+	defer f.Close()
+	l, err := net.FileListener(f)
+	if err != nil {
+		d.log.Warn("the TCP address is opened anew", "err", err)
+		return port{}
+	}
+	return port{listener: l, address: d.tree.Supervisor.Listen}
 }
 
 // groupID returns the number of a group, or -1 for none.
@@ -183,7 +230,7 @@ func (d *daemon) newServer() *control.Server {
 		Log:     d.log,
 	}
 	if d.reload != nil {
-		o.Reloader = d.reload
+		o.Reloader, o.Upgrader = d.reload, d.upgrader
 	}
 	return control.NewServer(d.manager, o)
 }

@@ -11,6 +11,7 @@ import (
 
 	"gosup/config"
 	"gosup/journal"
+	"gosup/procman"
 	"gosup/spec"
 )
 
@@ -120,6 +121,9 @@ func runFile(set *settings, file string) error {
 	r := &reloader{file: path, options: set.options(), scaled: map[string]journal.Scale{}}
 	if err := reportProblems(r.read()); err != nil {
 		return err
+	}
+	if fd, ok := os.LookupEnv(procman.RehearsalVariable); ok {
+		return rehearse(fd, r.tree)
 	}
 	d := daemon{tree: r.tree, output: fileOutput(), reload: r}
 	return d.run()

@@ -18,7 +18,7 @@ func (d *daemon) handleSignals() (stop func()) {
 	if d.single {
 		signal.Notify(c)
 	} else {
-		signal.Notify(c, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGHUP, syscall.SIGUSR1)
+		signal.Notify(c, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2)
 	}
 	done := make(chan struct{})
 	go func() { // ends with stop
@@ -81,6 +81,8 @@ func (d *daemon) handle(s syscall.Signal, asked end) end {
 		_, _ = d.reload.Reload(signalName(s), "") // it is logged there
 	case s == syscall.SIGUSR1:
 		d.pump.Reopen()
+	case s == syscall.SIGUSR2:
+		go func() { _, _ = d.upgrader.Upgrade(context.Background(), signalName(s), "") }() // it is logged there
 	}
 	return asked
 }
