@@ -31,7 +31,8 @@ const (
 type Herald struct {
 	m      *Manager
 	send   func(state string) error
-	beat   time.Duration // between two signs of life; 0 for none
+	beat   time.Duration  // between two signs of life; 0 for none
+	before *tree.Snapshot // before the manager ran
 	cancel context.CancelFunc
 	done   sync.WaitGroup
 
@@ -51,7 +52,7 @@ func NewHerald(m *Manager, getenv func(string) string) *Herald {
 		return nil
 	}
 	send := func(state string) error { return notify.Send(socket, state) }
-	return newHerald(m, send, watchdog(getenv))
+	return newHerald(m, m.Snapshot(), send, watchdog(getenv))
 }
 
 // watchdog returns the time between two signs of life that are asked for, see
@@ -67,9 +68,9 @@ func watchdog(getenv func(string) string) time.Duration {
 	return time.Duration(min(usec, int64(24*time.Hour/time.Microsecond))) * time.Microsecond / 2
 }
 
-func newHerald(m *Manager, send func(string) error, beat time.Duration) *Herald {
+func newHerald(m *Manager, before *tree.Snapshot, send func(string) error, beat time.Duration) *Herald {
 	ctx, cancel := context.WithCancel(context.Background())
-	h := &Herald{m: m, send: send, beat: beat, cancel: cancel}
+	h := &Herald{m: m, send: send, beat: beat, before: before, cancel: cancel}
 	if !m.opt.Single {
 		h.patience = m.opt.Tree.Supervisor.ShutdownTimeout
 	}
@@ -110,10 +111,13 @@ func (h *Herald) follow(ctx context.Context) {
 
 // tell says what is new in a snapshot.
 func (h *Herald) tell(snap *tree.Snapshot) {
+	if snap == h.before {
+		return // nothing has begun
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var lines []string
-	if !h.ready && !snap.Stopping && snap.Version > 0 && settled(snap) {
+	if !h.ready && !snap.Stopping && settled(h.before, snap) {
 		h.ready = true
 		lines = append(lines, "READY=1")
 	}
@@ -201,13 +205,17 @@ func (h *Herald) say(lines ...string) {
 }
 
 // settled reports whether everything that should run does, or has had its
-// chance: it has failed, or waits for something that does not come by itself.
-func settled(snap *tree.Snapshot) bool {
-	s := settling{nodes: map[string]*tree.Node{}, snap: snap}
-	for _, n := range snap.Nodes {
+// chance since the snapshot before: it has failed, or waits for something that
+// does not come by itself.
+func settled(before, now *tree.Snapshot) bool {
+	s := settling{before: map[tree.NodeID]*tree.Node{}, nodes: map[string]*tree.Node{}, breakers: now.Breakers}
+	for _, n := range before.Nodes {
+		s.before[n.ID] = n
+	}
+	for _, n := range now.Nodes {
 		s.nodes[n.Name] = n
 	}
-	for _, n := range snap.Nodes {
+	for _, n := range now.Nodes {
 		if !n.IsGroup && s.underWay(n) {
 			return false
 		}
@@ -216,18 +224,23 @@ func settled(snap *tree.Snapshot) bool {
 }
 
 type settling struct {
-	snap  *tree.Snapshot
-	nodes map[string]*tree.Node
+	before   map[tree.NodeID]*tree.Node
+	nodes    map[string]*tree.Node
+	breakers []tree.Breaker
 }
 
 // underWay reports whether a process is on its way to its first run.
 func (s *settling) underWay(n *tree.Node) bool {
+	run, failures := n.Run, n.Failures // since then: both are kept from daemon to daemon
+	if b := s.before[n.ID]; b != nil {
+		run, failures = run-b.Run, failures-b.Failures
+	}
 	switch {
-	case n.Run > 1 || n.Failures > 0:
+	case run > 1 || failures > 0:
 		return false
 	case n.State == tree.StateStarting:
 		return true
-	case n.State != tree.StateWaiting || n.Run > 0:
+	case n.State != tree.StateWaiting || run > 0:
 		return false
 	}
 	for _, name := range n.WaitingOn {
@@ -243,7 +256,7 @@ func (s *settling) underWay(n *tree.Node) bool {
 func (s *settling) stuck(name string) bool {
 	n := s.nodes[name]
 	if n == nil {
-		for _, b := range s.snap.Breakers {
+		for _, b := range s.breakers {
 			if b.Name == name {
 				return b.State != policy.Closed
 			}

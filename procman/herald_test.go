@@ -61,7 +61,7 @@ func (s *superior) beats() (n int) {
 func TestHerald(t *testing.T) {
 	loop(t, func(t *testing.T, m *Manager, c *fakeCrew) {
 		s := &superior{}
-		h := newHerald(m, s.take, 0)
+		h := newHerald(m, &tree.Snapshot{}, s.take, 0)
 		defer h.Close()
 		pass(time.Second)
 		want := []string{"READY=1", "STATUS=1 process, 1 running"}
@@ -101,7 +101,7 @@ func TestHerald(t *testing.T) {
 func TestHeraldIsPaced(t *testing.T) {
 	loop(t, func(t *testing.T, m *Manager, c *fakeCrew) {
 		s := &superior{}
-		h := newHerald(m, s.take, 0)
+		h := newHerald(m, &tree.Snapshot{}, s.take, 0)
 		defer h.Close()
 		pass(time.Second)
 		for range 100 {
@@ -122,7 +122,7 @@ func TestHeraldIsPaced(t *testing.T) {
 func TestHeraldBeats(t *testing.T) {
 	loop(t, func(t *testing.T, m *Manager, _ *fakeCrew) {
 		s := &superior{}
-		h := newHerald(m, s.take, 5*time.Second)
+		h := newHerald(m, &tree.Snapshot{}, s.take, 5*time.Second)
 		defer h.Close()
 		pass(61 * time.Second)
 		if n := s.beats(); n != 13 {
@@ -132,7 +132,7 @@ func TestHeraldBeats(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newManager(Options{Tree: oneProcess(), Logger: slog.New(slog.DiscardHandler)}, newClock()) // nobody runs it
 		s := &superior{}
-		h := newHerald(m, s.take, 5*time.Second)
+		h := newHerald(m, &tree.Snapshot{}, s.take, 5*time.Second)
 		pass(time.Minute)
 		h.Close()
 		if n := s.beats(); n != 0 {
@@ -145,7 +145,7 @@ func TestHeraldBeats(t *testing.T) {
 func TestHeraldWithADeafSuperior(t *testing.T) {
 	loop(t, func(t *testing.T, m *Manager, c *fakeCrew) {
 		s := &superior{deaf: true}
-		h := newHerald(m, s.take, 5*time.Second)
+		h := newHerald(m, &tree.Snapshot{}, s.take, 5*time.Second)
 		defer h.Close()
 		pass(time.Minute)
 		s.mu.Lock()
@@ -222,8 +222,22 @@ func TestSettled(t *testing.T) {
 		{"waited for once before", []*tree.Node{func() *tree.Node { n := node("a", wait, "b"); n.Run = 1; return n }(), node("b", begin)}, nil, false},
 		{"a group is none of it", []*tree.Node{{Name: "g", IsGroup: true, State: begin}}, nil, true},
 	} {
-		if got := settled(&tree.Snapshot{Nodes: test.nodes, Breakers: test.breakers}); got != test.want {
+		for i, n := range test.nodes {
+			n.ID = tree.NodeID(i + 1)
+		}
+		if got := settled(&tree.Snapshot{}, &tree.Snapshot{Nodes: test.nodes, Breakers: test.breakers}); got != test.want {
 			t.Errorf("%s: got %v", test.name, got)
+		}
+		// What an earlier daemon has counted changes nothing.
+		var before, now []*tree.Node
+		for _, n := range test.nodes {
+			old, later := *n, *n
+			old.Run, old.Failures, old.State = 70, 8, tree.StateStopped
+			later.Run, later.Failures = n.Run+70, n.Failures+8
+			before, now = append(before, &old), append(now, &later)
+		}
+		if got := settled(&tree.Snapshot{Nodes: before}, &tree.Snapshot{Nodes: now, Breakers: test.breakers}); got != test.want {
+			t.Errorf("%s, with a past: got %v", test.name, got)
 		}
 	}
 }

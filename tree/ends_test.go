@@ -36,4 +36,9 @@ func TestEndsAreCounted(t *testing.T) {
 	if got := ends(); got != want {
 		t.Errorf("after a stop: got %+v, want %+v", got, want)
 	}
+	// The next daemon goes on counting.
+	past := tree.Past{Image: w.Tree().Image()}
+	if got := tree.Restore(parseTree(t, "- web"), 1, w.Now(), past).View(nil)[0].Ends; got != want {
+		t.Errorf("after a new start: got %+v, want %+v", got, want)
+	}
 }

@@ -36,6 +36,7 @@ type NodeImage struct {
 	Budget     policy.BudgetMemory `json:"budget,omitzero"`
 	Total      uint64              `json:"total,omitempty"`
 	Failures   uint64              `json:"failures,omitempty"`
+	Ends       Ends                `json:"ends,omitzero"`
 	Orders     uint64              `json:"orders,omitempty"`
 	Cycle      bool                `json:"cycle,omitempty"`
 	Auto       bool                `json:"auto,omitempty"`
@@ -112,7 +113,7 @@ func (t *Tree) imageOf(n *node) *NodeImage {
 	m := &NodeImage{
 		ID: n.id, Name: n.name, Group: n.isGroup(),
 		Rest: n.rest, Cause: n.cause, Budget: n.budget.Memory(),
-		Total: n.total, Failures: n.failures, Orders: n.orders,
+		Total: n.total, Failures: n.failures, Ends: n.ends, Orders: n.orders,
 		Cycle: n.cycle, Auto: n.auto, Held: n.held, NotBefore: n.notBefore,
 		Failed: n.failed, Restarting: n.restarting,
 		Body: n.body, Run: n.run, PID: n.pid, StartedAt: n.startedAt, LastExit: n.lastExit,
@@ -151,7 +152,7 @@ func (m *Image) Decisions(shift time.Duration) *Image {
 	d := &Image{Seq: m.Seq, LastID: m.LastID, Random: m.Random}
 	for _, n := range m.Nodes {
 		k := &NodeImage{ID: n.ID, Name: n.Name, Group: n.Group, Rest: wanted,
-			Total: n.Total, Failures: n.Failures, Orders: n.Orders, Run: n.Run}
+			Total: n.Total, Failures: n.Failures, Ends: n.Ends, Orders: n.Orders, Run: n.Run}
 		if n.LastExit != nil {
 			exit := *n.LastExit
 			exit.At = exit.At.Add(shift)

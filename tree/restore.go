@@ -119,7 +119,7 @@ func (r *restorer) restore(n *node) {
 		return
 	}
 	delete(r.images, k)
-	n.total, n.failures, n.orders, n.run, n.lastExit = m.Total, m.Failures, m.Orders, m.Run, m.LastExit
+	n.total, n.failures, n.ends, n.orders, n.run, n.lastExit = m.Total, m.Failures, m.Ends, m.Orders, m.Run, m.LastExit
 	if r.past.Image.At == 0 {
 		r.decided(n, m)
 		return
@@ -196,7 +196,7 @@ func (r *restorer) keepOrphaned() {
 			cause: &Cause{Kind: CauseReload, By: "a new daemon", Text: "no longer in the file"}}
 		if m := r.images[key(false, p.Name)]; m != nil {
 			n.id = m.ID
-			n.run, n.total, n.failures, n.lastExit = m.Run, m.Total, m.Failures, m.LastExit
+			n.run, n.total, n.failures, n.ends, n.lastExit = m.Run, m.Total, m.Failures, m.Ends, m.LastExit
 			r.body(&n, m)
 		}
 		if n.id == 0 {

@@ -86,8 +86,8 @@ type Node struct {
 
 // Ends counts how the runs of a process have ended.
 type Ends struct {
-	By  [NotStarted + 1]uint64 // by the kind of end
-	OOM uint64                 // of these, by the kernel for want of memory
+	By  [NotStarted + 1]uint64 `json:"by"`            // by the kind of end
+	OOM uint64                 `json:"oom,omitempty"` // of these, by the kernel for want of memory
 }
 
 // Checkup is what one check of a process says.

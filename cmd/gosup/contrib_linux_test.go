@@ -15,6 +15,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"gosup/config"
 	"gosup/control"
 )
 
@@ -50,6 +51,9 @@ func TestContribUnit(t *testing.T) {
 // docker compose takes where there is one.
 func TestContribCompose(t *testing.T) {
 	t.Parallel()
+	if _, problems := config.Load("../../contrib/docker/gosup.yaml", config.Options{}); len(problems) > 0 {
+		t.Errorf("what the container runs: %v", problems)
+	}
 	const file = "../../contrib/docker/compose.yaml"
 	text, err := os.ReadFile(file)
 	if err != nil {
