@@ -21,9 +21,10 @@ import (
 )
 
 const (
-	// Between two savings is a pause, which is the longer the longer a saving
-	// takes: a storm of crashes is not written thousands of times a second. What
-	// people decide does not wait for it.
+	// Before each saving is a pause, which is the longer the longer the last one
+	// took: a storm of crashes is not written thousands of times a second, and a
+	// restart, which is several changes, has the machine for itself. What people
+	// decide does not wait for it.
 	minPause   = 10 * time.Millisecond
 	maxPause   = time.Second
 	pauseShare = 20 // a pause is so many times as long as the saving before it
@@ -126,7 +127,7 @@ func (s *saver) close(ctx context.Context) {
 
 func (s *saver) work() {
 	defer close(s.done)
-	durable := false
+	pause := minPause
 	for {
 		select {
 		case <-s.wake:
@@ -137,21 +138,16 @@ func (s *saver) work() {
 			}
 			return
 		}
+		durable := false
 		select {
+		case <-time.After(pause):
 		case <-s.urgent:
 			durable = true
-		default:
+		case <-s.over:
 		}
 		begin := time.Now()
 		s.save(durable)
-		durable = false
-		select {
-		case <-time.After(min(max(minPause, pauseShare*time.Since(begin)), maxPause)):
-		case <-s.urgent:
-			durable = true
-			ring(s.wake)
-		case <-s.over:
-		}
+		pause = min(max(minPause, pauseShare*time.Since(begin)), maxPause)
 	}
 }
 
