@@ -192,3 +192,27 @@ func TestManyClients(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// Who sends a request a byte at a time has no longer for it than others.
+func TestTrickle(t *testing.T) {
+	t.Parallel()
+	w := serve(t, newFake(running(1, "web")), func(_ *Options, d *deadlines, _ *Socket) {
+		d.header, d.read = 100*time.Millisecond, 100*time.Millisecond
+	})
+	for _, begin := range []string{"", "GET /v1/version HTTP/1.1\r\nX: ", "POST /v1/shutdown HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n"} {
+		conn := w.dial(t)
+		io.WriteString(conn, begin)
+		pace := time.NewTicker(5 * time.Millisecond)
+		for range pace.C {
+			if _, err := io.WriteString(conn, "x"); isBroken(err) {
+				break
+			} else if err != nil {
+				t.Fatalf("after %q: %v", begin, err)
+			}
+		}
+		pace.Stop()
+	}
+	if len(w.shut) > 0 {
+		t.Error("half a body has shut gosup down")
+	}
+}
