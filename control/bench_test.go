@@ -1,6 +1,7 @@
 package control
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -100,7 +101,9 @@ func BenchmarkStatusClients(b *testing.B) {
 // pollStatus asks so many times and returns how long each answer took.
 func pollStatus(socket string, times int, every time.Duration) (took []time.Duration, err error) {
 	client := &http.Client{Transport: &http.Transport{
-		Dial: func(_, _ string) (net.Conn, error) { return net.Dial("unix", socket) },
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", socket)
+		},
 	}}
 	defer client.CloseIdleConnections()
 	for range times {

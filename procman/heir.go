@@ -77,7 +77,7 @@ func (o *outfitter) moved(e tree.Moved) {
 		if n := o.notes[e.Node]; n != nil {
 			n.pid.Store(int64(e.PID))
 		}
-		o.note(tree.Started{Node: e.Node, Run: e.Run, PID: e.PID})
+		o.note(tree.Started(e))
 		o.m.Tell(e)
 	case held:
 		o.bury(exited)
