@@ -32,7 +32,10 @@ type heldFD struct {
 // export returns all descriptors that gosup has for processes, but for those
 // that it was handed itself: they are found by its environment. They stay
 // open, and are not handed on over an exec unless the caller sees to that.
+// Nothing is watched from then on, or one that hangs up would be closed though
+// it was promised.
 func (d *descriptors) export() []heldFD {
+	d.lookout.close()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var all []heldFD

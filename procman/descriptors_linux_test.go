@@ -469,15 +469,15 @@ func TestHandOn(t *testing.T) {
 	if got := second.processes(); !slices.Equal(got, []string{"other", "web@1"}) {
 		t.Errorf("something is kept for %v", got)
 	}
-	for _, h := range second.export() {
-		if flags, err := unix.FcntlInt(uintptr(h.FD), unix.F_GETFD, 0); err != nil || flags&unix.FD_CLOEXEC == 0 {
-			t.Errorf("%+v would reach every child: %d, %v", h, flags, err)
-		}
-	}
 	unix.Close(to)
 	until(t, "what hung up to go", func() bool { return len(second.list(web)) == 2 })
 	if err := second.open(web); err != nil {
 		t.Error(err)
+	}
+	for _, h := range second.export() {
+		if flags, err := unix.FcntlInt(uintptr(h.FD), unix.F_GETFD, 0); err != nil || flags&unix.FD_CLOEXEC == 0 {
+			t.Errorf("%+v would reach every child: %d, %v", h, flags, err)
+		}
 	}
 }
 

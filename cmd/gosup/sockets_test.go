@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -336,4 +337,46 @@ func TestDeathOfGosupRefusesNobody(t *testing.T) {
 	s.act("restart", "all")
 	l.more(t, 50)
 	l.end(t)
+}
+
+// TestUpgradeKeepsDescriptors: a gosup that replaces itself under load has the
+// same sockets, watches those that somebody is waited for on, and has what
+// processes have stored.
+func TestUpgradeKeepsDescriptors(t *testing.T) {
+	t.Parallel()
+	s := startSupervisor(t, fmt.Sprintf(servers, "")+`
+  lazy: {sockets: {http: "tcp://127.0.0.1:0"}, start_on_connection: true}
+  keeper: {command: [gosup, demo, --fdstore, --ready-after, 0s]}
+`)
+	before := s.wait("running", "web", "one", "keeper")
+	s.wait("waiting", "lazy")
+	lazy := s.address("lazy", "http")
+	l := startLoad("http://"+strings.TrimPrefix(s.address("web@1", "http"), "tcp://"), 4)
+	l.more(t, 50)
+	for range 3 {
+		upgrade := exec.Command("gosup", "ctl", "upgrade")
+		upgrade.Dir = s.dir
+		if out, err := upgrade.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		l.more(t, 50)
+	}
+	for i, p := range s.wait("running", "web", "one", "keeper") {
+		if p.PID != before[i].PID {
+			t.Errorf("%s was %d and is %d", p.Name, before[i].PID, p.PID)
+		}
+	}
+	s.act("restart", "web", "keeper")
+	l.more(t, 50)
+	l.end(t)
+	if want := "start 2, counted in a stored descriptor"; !strings.Contains(s.log("keeper"), want) {
+		t.Errorf("the log has no %q:\n%s", want, s.log("keeper"))
+	}
+	if got := s.address("lazy", "http"); got != lazy {
+		t.Errorf("lazy listens on %s, before on %s", got, lazy)
+	}
+	once := load{url: "http://" + strings.TrimPrefix(lazy, "tcp://")}
+	if err := once.ask(); err != nil {
+		t.Error(err)
+	}
 }
