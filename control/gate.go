@@ -44,9 +44,12 @@ func (l Limits) remote() Limits {
 	return Limits{Clients: n, PerUID: n / 2}
 }
 
-// remotePace is how many TCP connections are taken a second: what a handshake
-// costs, times this, is what a flood of them can cost.
-const remotePace = 200
+// What is taken by TCP in a second. What a handshake costs, or a request, times
+// this, is what a flood of them can cost. The rest waits its turn.
+const (
+	remotePace  = 200 // connections
+	requestPace = 500 // requests
+)
 
 // gate is a listener that lets in no more clients than the limits allow.
 //

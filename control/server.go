@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+	"golang.org/x/time/rate"
 )
 
 // deadlines are those of a connection. Who follows or waits is not bound by
@@ -59,6 +60,7 @@ type Server struct {
 	http      *http.Server             // on the unix socket
 	remote    *http.Server             // on TCP
 	security  atomic.Pointer[Security] // of that
+	pace      *rate.Limiter            // of the requests there
 	strangers atomic.Uint64            // requests for the API there without a token that is known
 	pulse     pulse                    // the last of /livez
 	page      page                     // the last of /metrics
@@ -80,7 +82,7 @@ func newServer(sup Supervisor, o Options, d deadlines) *Server {
 		o.Limits = LimitsFor(files.Cur)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	s := &Server{sup: sup, opts: o, deadlines: d, ending: cancel}
+	s := &Server{sup: sup, opts: o, deadlines: d, ending: cancel, pace: rate.NewLimiter(requestPace, requestPace/5)}
 	s.security.Store(&Security{})
 	handler := s.handler()
 	s.http, s.remote = s.server(ctx, handler), s.server(ctx, handler)
@@ -158,6 +160,10 @@ func (s *Server) handler() http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := clientOf(r.Context())
+		if c.peer.remote() && s.pace.Wait(r.Context()) != nil {
+			s.answerProblem(w, problemf(CodeBusy, "ask again later", "too many requests"))
+			return
+		}
 		if p := s.refuse(c, r); p != nil {
 			s.answerProblem(w, p)
 			return

@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"gosup/spec"
 	"gosup/tree"
 )
@@ -228,6 +230,33 @@ func TestHalfOpenByTCP(t *testing.T) {
 				t.Errorf("a follower on the socket has lost its place: %v", err)
 			}
 		})
+	}
+}
+
+// Requests by TCP have a pace, and those on the socket have not.
+func TestPaceByTCP(t *testing.T) {
+	t.Parallel()
+	w := serve(t, newFake(running(1, "web")))
+	p := w.serveTCP(t, nil, spec.Supervisor{})
+	conn := p.dial(t)
+	ask := func(want string) {
+		t.Helper()
+		if got := status(t, conn, "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+	w.server.pace.SetLimit(rate.Every(24 * time.Hour))
+	w.server.pace.SetBurst(3)
+	for range 3 {
+		ask("200")
+	}
+	if left := w.server.pace.Tokens(); left >= 1 {
+		t.Errorf("three requests have left %v of three", left)
+	}
+	w.server.pace.SetBurst(0) // nothing may come any more
+	ask("503")
+	if _, err := w.client().Processes(soon(t)); err != nil {
+		t.Errorf("a client of the socket: %v", err)
 	}
 }
 
