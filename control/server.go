@@ -160,44 +160,43 @@ func (s *Server) handler() http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := clientOf(r.Context())
-		if c.peer.remote() && s.pace.Wait(r.Context()) != nil {
-			s.answerProblem(w, problemf(CodeBusy, "ask again later", "too many requests"))
-			return
+		_, pattern := mux.Handler(r)
+		p := s.refuse(c, r)
+		if p == nil && pattern == "" {
+			p = noRoute(mux, w, r)
 		}
-		if p := s.refuse(c, r); p != nil {
+		if p == nil && needs[pattern] != open {
+			if r, p = s.enter(c, w, r); p == nil {
+				c.gate.set(c, asked)
+				defer c.gate.set(c, idle)
+			}
+		}
+		if p != nil {
 			s.answerProblem(w, p)
 			return
 		}
-		_, pattern := mux.Handler(r)
-		if pattern == "" {
-			s.answerProblem(w, noRoute(mux, w, r))
-			return
-		}
-		if needs[pattern] == open {
-			// Nothing of its body is read: whoever sends one is nobody in particular.
-			mux.ServeHTTP(w, r)
-			return
-		}
-		if c.peer.remote() {
-			token, p := s.security.Load().admit(w, r)
-			if p != nil {
-				if p.Code == CodeUnauthorized {
-					s.strangers.Add(1)
-				}
-				s.answerProblem(w, p)
-				return
-			}
-			r = r.WithContext(context.WithValue(r.Context(), tokenKey{}, token))
-		}
-		// The body is read before the client counts as one that has asked.
-		if err := readBody(w, r); err != nil {
-			s.answerProblem(w, asProblem(err))
-			return
-		}
-		c.gate.set(c, asked)
-		defer c.gate.set(c, idle)
 		mux.ServeHTTP(w, r)
 	})
+}
+
+// enter returns a request for the API with what is known of who asks, and its
+// body read: before that a client counts as one that has sent no request. Of
+// what is open to everybody no body is read.
+func (s *Server) enter(c *client, w http.ResponseWriter, r *http.Request) (*http.Request, *Problem) {
+	if c.peer.remote() {
+		token, p := s.security.Load().admit(w, r)
+		if p != nil {
+			if p.Code == CodeUnauthorized {
+				s.strangers.Add(1)
+			}
+			return r, p
+		}
+		r = r.WithContext(context.WithValue(r.Context(), tokenKey{}, token))
+	}
+	if err := readBody(w, r); err != nil {
+		return r, asProblem(err)
+	}
+	return r, nil
 }
 
 // survive keeps a mistake of ours in one answer from ending more than that.
@@ -210,6 +209,9 @@ func (s *Server) survive(w http.ResponseWriter, r *http.Request) {
 
 // refuse returns why a request is not even looked at.
 func (s *Server) refuse(c *client, r *http.Request) *Problem {
+	if c.peer.remote() && s.pace.Wait(r.Context()) != nil {
+		return problemf(CodeBusy, "ask again later", "too many requests")
+	}
 	if c.stranger {
 		return problemf(CodeForbidden, "ask as root, as uid "+fmt.Sprint(s.opts.Access.UID)+" or as a member of socket_group",
 			"uid %d may not talk to this gosup", c.peer.UID)
