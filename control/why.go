@@ -228,7 +228,10 @@ func (e *explainer) causes(n *tree.Node, depth int) {
 func (e *explainer) breaker(b *tree.Breaker, depth int) {
 	e.seen[b.Name] = true
 	what := "its circuit breaker is " + strings.ReplaceAll(b.State.String(), "_", " ")
-	if b.State == policy.Open {
+	switch {
+	case b.Unheard:
+		what = "its first probe is under way"
+	case b.State == policy.Open:
 		what += ", next trial in " + roundSpan(b.RetryAt.Sub(e.now))
 	}
 	e.add(b.Name, what, e.entered(b.Name, b.State.String()), depth)

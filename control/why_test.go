@@ -185,6 +185,19 @@ restarts 0 of 5 within 60s of good running
 next a trial of pg; it starts when that succeeds at 1:47
 try why pg
 ` + tail},
+		{"waiting for a first answer", []*tree.Node{
+			with(in(web, tree.StateWaiting, ""), func(n *tree.Node) {
+				n.WaitingOn, n.Cause = []string{"pg"}, &tree.Cause{Kind: tree.CauseUnheard, Node: "pg"}
+			}),
+		}, &tree.Breaker{Name: "pg", Unheard: true}, `
+process web waiting at 1:35
+  web: it is waiting at 1:35
+  web: waits for pg
+    pg: its first probe is under way
+restarts 0 of 5 within 60s of good running
+next it starts when it need not wait for pg any more
+try why pg
+` + tail},
 		{"failed with its group", []*tree.Node{
 			with(in(web, tree.StateFailed, ""), func(n *tree.Node) {
 				n.Cause = &tree.Cause{Kind: tree.CauseGroup, Node: "api", Text: "failed with group",

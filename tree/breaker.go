@@ -84,7 +84,8 @@ func (t *Tree) probes(s *supply) bool {
 func (t *Tree) supplied(e Probed) {
 	for i := range t.deps {
 		if s := &t.deps[i]; s.spec.Name == e.Dependency && s.probing {
-			s.probing, s.heard = false, true
+			s.probing = false
+			s.heard, t.breakersTouched = true, t.breakersTouched || !s.heard
 			if e.Health != HealthUnknown {
 				t.fed(s, e.Health != HealthBad, e.Reason)
 			}
@@ -262,6 +263,7 @@ type Breaker struct {
 	State      policy.BreakerState
 	Failures   int
 	Limit      policy.BreakerLimit
+	Unheard    bool   // its first probe is under way
 	RetryAt    Time   // of an open one; 0 otherwise
 	Reason     string // of the last failure
 	RequiredBy []string
@@ -273,7 +275,8 @@ func (t *Tree) Breakers() []Breaker {
 	out := make([]Breaker, 0, len(t.deps))
 	for i := range t.deps {
 		s := &t.deps[i]
-		b := Breaker{Name: s.spec.Name, Probe: s.spec.Probe, State: s.shown, Failures: s.breaker.Failures(), Limit: s.spec.Breaker, Reason: s.reason}
+		b := Breaker{Name: s.spec.Name, Probe: s.spec.Probe, State: s.shown, Failures: s.breaker.Failures(), Limit: s.spec.Breaker,
+			Unheard: s.unheard(), Reason: s.reason}
 		if s.shown == policy.Open {
 			b.RetryAt = s.breaker.RetryAt()
 		}
