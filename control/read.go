@@ -44,6 +44,15 @@ func (s *Server) withUsage() clock {
 // choose returns the processes of a snapshot that the patterns name, all if
 // there are none.
 func choose(snap *tree.Snapshot, patterns []string) ([]*tree.Node, error) {
+	if len(patterns) == 1 {
+		// A full name means that process whatever else it may mean, and is what
+		// most ask for: without this, of a thousand names each time.
+		for _, n := range snap.Nodes {
+			if !n.IsGroup && n.Name == patterns[0] {
+				return []*tree.Node{n}, nil
+			}
+		}
+	}
 	nodes := make([]*tree.Node, 0, len(snap.Nodes))
 	for _, n := range snap.Nodes {
 		if !n.IsGroup {
@@ -77,25 +86,33 @@ func (s *Server) listProcesses(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	snap := s.sup.Snapshot()
+	if len(q["name"]) == 0 && c.usage == nil && s.lendListing(w, c, snap) {
+		return nil
+	}
 	nodes, err := choose(snap, q["name"])
 	if err != nil {
 		return err
 	}
-	if !s.begin(w, http.StatusOK, "application/json") {
-		return nil
+	if s.begin(w, http.StatusOK, "application/json") {
+		writeProcesses(w, c, nodes)
 	}
-	all := len(q["name"]) == 0 && c.usage == nil
-	if all && s.listing.lend(snap.Version, c.now, func() []byte { return encodeProcesses(c, nodes) }, func(text []byte) { w.Write(text) }) {
-		return nil
-	}
-	writeProcesses(w, c, nodes)
 	return nil
 }
 
-func encodeProcesses(c clock, nodes []*tree.Node) []byte {
-	var b bytes.Buffer
-	writeProcesses(&b, c, nodes)
-	return b.Bytes()
+// lendListing answers with the status of all processes as others get it too,
+// and returns whether it could.
+func (s *Server) lendListing(w http.ResponseWriter, c clock, snap *tree.Snapshot) bool {
+	encode := func() []byte {
+		var b bytes.Buffer
+		nodes, _ := choose(snap, nil) // no pattern: none that is unknown
+		writeProcesses(&b, c, nodes)
+		return b.Bytes()
+	}
+	return s.listing.lend(snap.Version, c.now, encode, func(text []byte) {
+		if s.begin(w, http.StatusOK, "application/json") {
+			w.Write(text)
+		}
+	})
 }
 
 // writeProcesses writes the status of processes as a list. It is encoded
