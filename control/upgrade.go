@@ -44,6 +44,10 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) error {
 	return s.answer(w, done)
 }
 
+// upgradeLimit is how long a daemon may take to ask the new program and to let
+// the starts that are under way be answered.
+const upgradeLimit = time.Minute
+
 // Upgrade has the daemon go on as the program that is on the disk now, and
 // returns when that one answers.
 func (c *Client) Upgrade(ctx context.Context, req UpgradeRequest) (Upgrade, error) {
@@ -52,7 +56,7 @@ func (c *Client) Upgrade(ctx context.Context, req UpgradeRequest) (Upgrade, erro
 		return Upgrade{}, err
 	}
 	var done Upgrade
-	if err := c.post(ctx, "/v1/upgrade", 0, req, &done); err != nil {
+	if err := c.post(ctx, "/v1/upgrade", upgradeLimit, req, &done); err != nil {
 		return Upgrade{}, err
 	}
 	// The socket stays: who connects in between waits for the new one.

@@ -280,7 +280,7 @@ func (h *hand) farEnded() (ended []*child) {
 func (h *hand) farExit(c *child) tree.Exit {
 	at := h.now()
 	e := tree.Exit{Code: -1, At: at, Ran: at.Sub(c.started), Cause: tree.Ended, Unseen: true}
-	status, ok := h.kin.zombieStatus(c)
+	status, ok := h.kin.proc.zombieStatus(c.pid, c.start)
 	if !ok {
 		status, ok = pidfdStatus(h.kin.far.fds[c.pid])
 	}
@@ -288,23 +288,19 @@ func (h *hand) farExit(c *child) tree.Exit {
 		return e
 	}
 	e.Unseen = false
-	e.Code = status.ExitStatus()
-	if status.Signaled() {
-		e.Signal, e.Core, e.Cause = int(status.Signal()), status.CoreDump(), tree.Signalled
-		e.Name = spec.SignalName(e.Signal)
-	}
+	readStatus(&e, status)
 	return e
 }
 
 // zombieStatus reads the status of a zombie, in the form of wait(2). To who may
 // not trace it the kernel shows 0 instead, which io(5) tells apart: it is shown
 // to the same people.
-func (k *kin) zombieStatus(c *child) (syscall.WaitStatus, bool) {
-	st, ok := k.proc.stat(c.pid)
-	if !ok || st.start != c.start || st.state != 'Z' {
+func (p *procfs) zombieStatus(pid int, start uint64) (syscall.WaitStatus, bool) {
+	st, ok := p.stat(pid)
+	if !ok || st.start != start || st.state != 'Z' {
 		return 0, false
 	}
-	if st.exitCode == 0 && len(k.proc.readFile(k.proc.path(c.pid, "/io"))) == 0 {
+	if st.exitCode == 0 && len(p.readFile(p.path(pid, "/io"))) == 0 {
 		return 0, false
 	}
 	return syscall.WaitStatus(st.exitCode), true

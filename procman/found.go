@@ -1,6 +1,10 @@
 package procman
 
-import "gosup/tree"
+import (
+	"syscall"
+
+	"gosup/tree"
+)
 
 // found is what lives of one run that an earlier daemon has started.
 type found struct {
@@ -11,6 +15,10 @@ type found struct {
 	start     uint64 // of the first process, as procStat has it
 	startedAt tree.Time
 	others    []relative // who else carries its tag
+
+	// The first process is over, and who has inherited it has not reaped it yet.
+	ended  bool
+	status *syscall.WaitStatus // nil if it cannot be told
 }
 
 // relative is a process met on a walk. Its parent may reap it at any time; the

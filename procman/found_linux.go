@@ -24,6 +24,7 @@ func findRuns(p *procfs, supervisor string, recs []runRecord, boot string) []*fo
 		}
 		return f
 	}
+	self := os.Getpid()
 	leaders := map[int]bool{}
 	recorded := map[runTag]bool{}
 	for _, rec := range recs {
@@ -39,8 +40,13 @@ func findRuns(p *procfs, supervisor string, recs []runRecord, boot string) []*fo
 		f := at(t)
 		f.pid, f.start, f.startedAt = rec.PID, rec.Start, rec.StartedAt
 		leaders[rec.PID] = true
+		if st.state == 'Z' && st.parent != self {
+			f.pid, f.ended = 0, true
+			if status, ok := p.zombieStatus(rec.PID, rec.Start); ok {
+				f.status = &status
+			}
+		}
 	}
-	self := os.Getpid()
 	for _, pid := range p.list(p.root) {
 		if pid == self || leaders[pid] {
 			continue

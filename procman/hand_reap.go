@@ -121,7 +121,6 @@ func (h *hand) pinned(pid int) {
 func (h *hand) exitOf(c *child, status syscall.WaitStatus, usage *syscall.Rusage) tree.Exit {
 	at := h.now()
 	e := tree.Exit{
-		Code:   status.ExitStatus(), // -1 after a signal
 		At:     at,
 		Ran:    at.Sub(c.started),
 		User:   time.Duration(usage.Utime.Nano()),
@@ -129,14 +128,19 @@ func (h *hand) exitOf(c *child, status syscall.WaitStatus, usage *syscall.Rusage
 		MaxRSS: maxRSSBytes(usage),
 		Cause:  tree.Ended,
 	}
-	if status.Signaled() {
-		e.Signal = int(status.Signal())
-		e.Name = spec.SignalName(e.Signal)
-		e.Core = status.CoreDump()
-		e.Cause = tree.Signalled
+	if readStatus(&e, status); status.Signaled() {
 		e.OOM = status.Signal() == syscall.SIGKILL && !c.killed && h.ooms.grew()
 	}
 	return e
+}
+
+// readStatus takes over what wait(2) says of an end.
+func readStatus(e *tree.Exit, status syscall.WaitStatus) {
+	e.Code = status.ExitStatus() // -1 after a signal
+	if status.Signaled() {
+		e.Signal, e.Core, e.Cause = int(status.Signal()), status.CoreDump(), tree.Signalled
+		e.Name = spec.SignalName(e.Signal)
+	}
 }
 
 // forget drops a run of which nothing is left that counts.

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -32,19 +33,35 @@ func (e *HeldError) Error() string {
 }
 
 // Claim makes the runtime folder where it is missing and takes it for this
-// daemon, until Release. It does not wait: where another daemon has the folder
-// the error is a *HeldError, and nothing was touched.
+// daemon, until Release. It does not wait for another daemon that has the
+// folder: the error is a *HeldError then, and nothing was touched.
 func Claim(dir string) (*Lock, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("runtime folder: %w", err)
 	}
-	for {
+	for late := time.Now().Add(forkLimit); ; {
 		l, err := claim(filepath.Join(dir, "gosup.pid"))
 		if l == nil && err == nil {
 			continue // the last holder removed the file that was just locked
 		}
+		held := (*HeldError)(nil)
+		if errors.As(err, &held) && held.dead() && time.Now().Before(late) {
+			// A child that the holder was just forking when it was killed has it
+			// until it executes its program.
+			<-time.After(forkLimit / 200)
+			continue
+		}
 		return l, err
 	}
+}
+
+// forkLimit is how long a child may take from its fork to its program after the
+// death of the daemon that has forked it.
+const forkLimit = 2 * time.Second
+
+// dead reports whether the holder is no more, as far as that can be seen.
+func (e *HeldError) dead() bool {
+	return e.PID != 0 && errors.Is(unix.Kill(e.PID, 0), unix.ESRCH)
 }
 
 // claim tries once. Both results are nil where the file that it locked is no

@@ -98,6 +98,11 @@ func (m *Manager) Run() (code int) {
 		}
 		clear(m.effects)
 		m.publish(now)
+		for _, a := range m.answers {
+			m.replies[a.ID] <- a
+			delete(m.replies, a.ID)
+		}
+		m.answers = m.answers[:0]
 		trimmer.stepped()
 		for _, w := range m.taken {
 			if w.seen != nil {
@@ -198,8 +203,7 @@ func (m *Manager) carryOut(e tree.Effect) {
 	case tree.Listen:
 		m.crew.listen(e)
 	case tree.Answer:
-		m.replies[e.ID] <- e
-		delete(m.replies, e.ID)
+		m.answers = append(m.answers, e) // once readers see what came of it
 	case tree.Note:
 		m.history.add(tree.Noted{Note: e, Wall: m.Wall(e.At)})
 	case tree.Exiting:
@@ -224,12 +228,16 @@ func (m *Manager) publish(now tree.Time) {
 }
 
 // Ask hands a wish to the tree and waits for its answer, which comes with the
-// next step of the loop. The error is that of ctx, or ErrEnded.
+// next step of the loop. What people decide about processes is on the disk by
+// then, unless that takes too long: a gosup that dies now does not forget it. The error is that of ctx, or ErrEnded.
 func (m *Manager) Ask(ctx context.Context, a tree.Asked) (tree.Answer, error) {
 	reply := make(chan tree.Answer, 1)
 	m.inbox.put(wish{event: a, reply: reply})
 	select {
 	case answer := <-reply:
+		if m.saver != nil && a.Verb < tree.AskSignal {
+			m.saver.await(ctx)
+		}
 		return answer, nil
 	case <-ctx.Done():
 		return tree.Answer{}, ctx.Err()

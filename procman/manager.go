@@ -69,6 +69,7 @@ type Manager struct {
 	effects []tree.Effect
 	lastAsk uint64
 	replies map[uint64]chan<- tree.Answer
+	answers []tree.Answer // of this step
 	exiting *tree.Exiting
 }
 
@@ -115,13 +116,15 @@ func (m *Manager) remember(o *outfitter) *rebirth {
 			m.log.Warn("should this gosup be killed, the next one finds its processes by their environment alone", "err", err)
 		}
 	}
-	for _, s := range r.resumed {
-		o.queue.put(s)
-	}
+	// The outfitter does not work yet. What has ended is told with the rest, so
+	// nobody ever sees it as running.
 	m.takeOver(o, r)
-	o.queue.put(swept{})
+	for _, s := range r.resumed {
+		o.resume(s)
+	}
+	o.sweep()
 	for _, e := range r.ended {
-		o.queue.put(e)
+		o.do(e)
 	}
 	return r
 }

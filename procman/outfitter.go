@@ -177,10 +177,6 @@ func (o *outfitter) do(job any) {
 		o.cancelHook(e)
 	case beside:
 		o.surround(e)
-	case resumption:
-		o.resume(e)
-	case swept:
-		o.sweep()
 	case *hookRun:
 		o.goThrough(e)
 	case tree.Started:

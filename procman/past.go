@@ -192,17 +192,25 @@ func (r *rebirth) take(f *found, n *tree.Node, expected map[tree.NodeID]tree.Exp
 	if f.pid == 0 && !known {
 		return false
 	}
+	switch {
+	case f.ended && !e.Leaving:
+		r.end(e, f, c)
+	case e.Leaving && f.pid == 0 && len(f.others) == 0:
+		r.ended = append(r.ended, tree.Gone{Node: e.Node, Run: e.Run})
+	}
 	if f.startedAt == 0 {
 		f.startedAt = c.now()
 	}
 	a := adoption{runKey: runKey{n.ID, f.run}, pid: f.pid, start: f.start, others: f.others,
 		tag: runTag{supervisor: id, name: f.name, run: f.run}.String(), reach: n.Process.Stop.Kill,
-		started: f.startedAt, over: known && (e.Leaving || r.told[runKey{n.ID, f.run}])}
+		started: f.startedAt, over: known && (e.Leaving || f.ended || r.told[runKey{n.ID, f.run}])}
 	if f.pid != 0 && !(handed && known) { // else the tree knows it as it is
 		r.events = append(r.events, tree.Adopted{Node: n.ID, Run: f.run, PID: f.pid, StartedAt: f.startedAt})
 	}
 	a.over = a.over && f.pid == 0
-	r.adopt = append(r.adopt, a)
+	if f.pid != 0 || len(f.others) > 0 {
+		r.adopt = append(r.adopt, a)
+	}
 	r.resumed = append(r.resumed, resumption{
 		start: tree.Start{Node: n.ID, Run: f.run, Process: n.Process, Restarts: n.Restarts(c.now())},
 		pid:   f.pid, ready: known && e.Ready, found: f})
@@ -220,9 +228,17 @@ func (r *rebirth) miss(e tree.Expected, c clock) {
 		r.ended = append(r.ended, tree.Gone{Node: e.Node, Run: e.Run})
 		return
 	}
+	r.end(e, &found{}, c)
+}
+
+// end tells of the end of the first process of a run.
+func (r *rebirth) end(e tree.Expected, f *found, c clock) {
 	at := c.now()
-	exit := tree.Exit{Code: -1, At: at, Ran: at.Sub(e.StartedAt), Cause: tree.Ended, Unseen: true}
-	r.ended = append(r.ended, tree.Exited{Node: e.Node, Run: e.Run, Exit: exit})
+	exit := tree.Exit{Code: -1, At: at, Ran: at.Sub(e.StartedAt), Cause: tree.Ended, Unseen: f.status == nil}
+	if f.status != nil {
+		readStatus(&exit, *f.status)
+	}
+	r.ended = append(r.ended, tree.Exited{Node: e.Node, Run: e.Run, Exit: exit, Left: len(f.others) > 0})
 }
 
 // records returns the records of the runs that are adopted.

@@ -13,9 +13,6 @@ import (
 	"gosup/tree"
 )
 
-// swept is the job that follows the last resumption: FIFOs that are nobody's go.
-type swept struct{}
-
 // note records that a run has begun, for the next daemon.
 func (o *outfitter) note(e tree.Started) {
 	out := o.sinks[e.Node]

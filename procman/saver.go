@@ -47,9 +47,12 @@ type saver struct {
 	dir  string // "" for none: nothing is kept
 	base journal.State
 
-	mu     sync.Mutex
-	latest *moment
-	scaled map[string]journal.Scale
+	mu      sync.Mutex
+	latest  *moment
+	scaled  map[string]journal.Scale
+	offered uint64 // how often there was something new
+	written uint64 // the latest that is on the disk, or cannot be brought there
+	bell    bell   // rings with written
 
 	wake   chan struct{} // buffered by one
 	urgent chan struct{} // the same, and is not to wait
@@ -92,6 +95,7 @@ func newSaver(m *Manager, p *Past, id string) *saver {
 func (s *saver) offer(image *tree.Image, t *spec.Tree, urgent, last bool) {
 	s.mu.Lock()
 	s.latest = &moment{image, t, last}
+	s.offered++
 	s.mu.Unlock()
 	if urgent {
 		ring(s.urgent)
@@ -114,6 +118,40 @@ func (m *Manager) SaveScaled(scaled map[string]journal.Scale) {
 	m.saver.mu.Unlock()
 	ring(m.saver.urgent)
 	ring(m.saver.wake)
+}
+
+// saveLimit is how long people wait for a disk.
+const saveLimit = time.Second
+
+// await returns once all that was offered is written, or tried, but not after
+// saveLimit.
+func (s *saver) await(ctx context.Context) {
+	if s.dir == "" {
+		return
+	}
+	s.mu.Lock()
+	want := s.offered
+	s.mu.Unlock()
+	late := time.NewTimer(saveLimit)
+	defer late.Stop()
+	for {
+		rung := s.bell.next()
+		s.mu.Lock()
+		done := s.written >= want
+		s.mu.Unlock()
+		if done {
+			return
+		}
+		select {
+		case <-rung:
+		case <-late.C:
+			return
+		case <-s.done:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // close writes what is left and ends the goroutine. It waits for at most ctx.
@@ -156,6 +194,15 @@ func (s *saver) save(durable bool) {
 	if s.dir == "" {
 		return
 	}
+	s.mu.Lock()
+	offered := s.offered
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		s.written = offered
+		s.mu.Unlock()
+		s.bell.ring()
+	}()
 	err := errors.Join(s.saveHistory(), s.saveState(durable))
 	switch {
 	case err != nil && !s.lost:

@@ -237,6 +237,10 @@ func (d *daemon) newServer() *control.Server {
 
 // serve answers the control socket until close.
 func (d *daemon) serve(l net.Listener) {
+	// Before its first step the tree shows what the last daemon knew.
+	if _, err := d.manager.Changed(context.Background(), 0); err != nil {
+		return
+	}
 	if err := d.server.Serve(l); err != nil {
 		d.log.Error("control socket lost", "err", err)
 	}

@@ -40,14 +40,23 @@ const suspendTimeout = 10 * time.Second
 // newUpgrader is called before anything can have replaced the program.
 func newUpgrader(d *daemon) *upgrader {
 	u := &upgrader{d: d}
-	// By the name that it was called by, which may be a link to the newest one.
-	if path, err := exec.LookPath(os.Args[0]); err == nil {
-		u.path, _ = filepath.Abs(path)
-	}
-	if u.path == "" {
-		u.path, _ = os.Executable()
+	u.path, _ = os.Executable() // where it fails, the first upgrade says that there is no such file
+	// By the name that it was called by, if it is that: it may be a link to the
+	// newest one.
+	if called, err := exec.LookPath(os.Args[0]); err == nil && sameProgram(called, u.path) {
+		u.path, _ = filepath.Abs(called)
 	}
 	return u
+}
+
+// sameProgram reports whether two paths lead to one file.
+func sameProgram(a, b string) bool {
+	x, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	y, err := os.Stat(b)
+	return err == nil && os.SameFile(x, y)
 }
 
 // Upgrade is control.Upgrader's.
