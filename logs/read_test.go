@@ -281,7 +281,7 @@ func TestFollowThroughRotations(t *testing.T) {
 			w := newWorld(t)
 			cfg := w.config("web")
 			cfg.Compress = compress
-			cfg.MaxSizeBytes, cfg.MaxFiles = 10_000, 1000
+			cfg.MaxSizeBytes, cfg.MaxFiles = 8_000, 1000
 			s := w.open("web", cfg)
 			w.write(s, "before\n")
 			records, stop := w.follow(all, Source{"web", cfg})
@@ -295,7 +295,7 @@ func TestFollowThroughRotations(t *testing.T) {
 			if diff := cmp.Diff(want, strings.Join(records(), "\n")); diff != "" {
 				t.Error(diff)
 			}
-			if n := s.Stats().Rotations; n < 150 {
+			if n := s.Stats().Rotations; n < 200 {
 				t.Errorf("%d rotations", n)
 			}
 		})

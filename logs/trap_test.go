@@ -2,6 +2,8 @@ package logs
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -42,6 +44,92 @@ func TestFileIsTakenAway(t *testing.T) {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})
+	}
+}
+
+// TestFileIsMovedMidStream moves the file away again and again while a process
+// writes at full speed: every line is in one of the files, whole and in order.
+func TestFileIsMovedMidStream(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	cfg := w.config("web")
+	cfg.MaxSizeBytes = 0
+	s := w.open("web", cfg)
+	const written = 300_000
+	want := lines(written)
+	cmd := w.begin(s, fmt.Sprintf("lines %d", written))
+	var moved []string
+	for len(moved) < 10 {
+		eventually(t, "it is written to", func() bool {
+			st, err := os.Stat(w.path("web"))
+			return err == nil && st.Size() > 100_000 || s.Stats().Bytes == uint64(len(want))
+		})
+		to := fmt.Sprintf("%s.moved%d", w.path("web"), len(moved))
+		if os.Rename(w.path("web"), to) != nil {
+			break // the process was done
+		}
+		moved = append(moved, to)
+		w.clock.advance(checkEvery)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	s.Drain()
+	var got strings.Builder
+	for _, file := range append(moved, w.path("web")) {
+		text, err := os.ReadFile(file)
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			t.Fatal(err)
+		}
+		got.Write(text)
+	}
+	if got.String() != want {
+		t.Errorf("%d bytes in %d files, want %d, all in order", got.Len(), len(moved)+1, len(want))
+	}
+	if len(moved) < 2 {
+		t.Errorf("moved %d times only", len(moved))
+	}
+}
+
+// TestFileIsSpoiltMidStream deletes, truncates and replaces the file while a
+// process writes at full speed: it is not held up, and the log goes on.
+func TestFileIsSpoiltMidStream(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	cfg := w.config("web")
+	cfg.MaxSizeBytes = 0
+	s := w.open("web", cfg)
+	const written = 100_000
+	all := uint64(len(lines(written)))
+	cmd := w.begin(s, fmt.Sprintf("lines %d", written))
+	for i := range 20 {
+		path := w.path("web")
+		switch i % 3 {
+		case 0:
+			os.Remove(path)
+		case 1:
+			os.Truncate(path, 0)
+		case 2:
+			os.Remove(path)
+			os.Mkdir(path, 0o755)
+		}
+		w.clock.advance(checkEvery)
+		before := s.Stats().Bytes
+		eventually(t, "it goes on", func() bool {
+			now := s.Stats().Bytes
+			return now > before || now == all
+		})
+		if i%3 == 2 {
+			os.Remove(path)
+		}
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	w.clock.advance(max(checkEvery, retryDelay))
+	w.write(s, "after\n")
+	if got := w.read(w.path("web")); !strings.HasSuffix(got, "after\n") {
+		t.Errorf("the log ends with %.50q", got[max(0, len(got)-50):])
 	}
 }
 
