@@ -27,6 +27,7 @@ type outfitter struct {
 	queue     jobs
 	done      chan struct{}
 	lent      map[runKey][]*os.File // descriptors open until the hand has forked
+	waiting   []tree.Start          // not equipped before some of those are back
 	handed    map[runKey][]int      // likewise, of those that are no *os.File
 	sinks     map[tree.NodeID]*outlet
 	probers   *prober
@@ -181,6 +182,7 @@ func (o *outfitter) do(job any) {
 		o.goThrough(e)
 	case tree.Started:
 		o.giveBack(runKey{e.Node, e.Run})
+		o.equipWaiting()
 		o.note(e)
 		if n := o.notes[e.Node]; n != nil {
 			n.pid.Store(int64(e.PID))
@@ -188,6 +190,7 @@ func (o *outfitter) do(job any) {
 		o.m.Tell(e)
 	case tree.StartFailed:
 		o.giveBack(runKey{e.Node, e.Run})
+		o.equipWaiting()
 		o.unhear(runKey{e.Node, e.Run})
 		o.m.Tell(e)
 	case tree.Exited:
@@ -205,6 +208,10 @@ func (o *outfitter) do(job any) {
 
 // equip makes the launch of a run and hands it on.
 func (o *outfitter) equip(e tree.Start) {
+	if len(o.lent) >= maxLent {
+		o.waiting = append(o.waiting, e)
+		return
+	}
 	l, err := o.launch(e)
 	if err != nil {
 		o.m.Tell(tree.StartFailed{Node: e.Node, Run: e.Run, Why: err.Error()})
@@ -303,6 +310,20 @@ func (o *outfitter) ask(e tree.Probe) {
 		l.Env = append(slices.Clone(o.env.inherited), "GOSUP_RUN="+l.Tag)
 	}
 	o.probers.send(e, l, over)
+}
+
+// maxLent is how many runs are equipped before they are forked. More would only
+// hold descriptors: the hand forks one after the other. It is no less since a
+// start that a dead mount holds up keeps its place.
+const maxLent = 128
+
+// equipWaiting equips runs that had to wait for others to be forked.
+func (o *outfitter) equipWaiting() {
+	for len(o.waiting) > 0 && len(o.lent) < maxLent {
+		e := o.waiting[0]
+		o.waiting = o.waiting[1:]
+		o.equip(e)
+	}
 }
 
 // giveBack closes the descriptors of a run that has been forked, or was not.
