@@ -133,16 +133,27 @@ func single(value func(m *scrape) float64) func(*scrape, emit) {
 	return func(m *scrape, to emit) { to("", "", value(m)) }
 }
 
+// nodes visits the processes, or the groups, with the label that names each.
 func (m *scrape) nodes(groups bool, visit func(n *tree.Node, name string)) {
-	kind := "process"
-	if groups {
-		kind = "group"
-	}
-	for _, n := range m.snap.Nodes {
+	for i, n := range m.snap.Nodes {
 		if n.IsGroup == groups {
-			visit(n, label(kind, n.Name))
+			visit(n, m.names[i])
 		}
 	}
+}
+
+// named returns the labels that name the nodes of a snapshot: all families have
+// them.
+func named(snap *tree.Snapshot) []string {
+	out := make([]string, len(snap.Nodes))
+	for i, n := range snap.Nodes {
+		kind := "process"
+		if n.IsGroup {
+			kind = "group"
+		}
+		out[i] = label(kind, n.Name)
+	}
+	return out
 }
 
 // ofEach is a family of one sample for each process that has a value.

@@ -52,14 +52,21 @@ func (p *page) get(measure func() []byte) []byte {
 type scrape struct {
 	s     *Server
 	snap  *tree.Snapshot
+	names []string // a label for each node of it
 	clock clock
 	out   bytes.Buffer
 }
+
+// bytesPerNode is what a process without checks takes in the answer, and a bit:
+// a buffer that has to grow to that size leaves three times as much garbage.
+const bytesPerNode = 2 << 10
 
 // measure returns all families, one after the other.
 func (s *Server) measure() []byte {
 	m := &scrape{s: s, clock: s.withUsage()}
 	m.snap = s.sup.Snapshot()
+	m.names = named(m.snap)
+	m.out.Grow(len(m.snap.Nodes) * bytesPerNode)
 	for _, f := range families() {
 		if f.each == nil {
 			continue // it is in one of the blocks below
