@@ -35,6 +35,7 @@ var roles = map[string]func(args []string){
 	"init":        playInit,
 	"front":       playFront,
 	"eat":         playEat,
+	"saver":       playSaver,
 }
 
 // playExit ends with the code of its first argument.
