@@ -276,6 +276,9 @@ func (t *Tree) adopted(e Adopted) {
 	n := &t.nodes[i]
 	newer := e.Run > n.run
 	known := n.body == alive && !newer
+	if newer {
+		t.catchUp(n, e.Run)
+	}
 	n.run, n.pid, n.startedAt, n.adopted, n.touched = e.Run, e.PID, e.StartedAt, true, true
 	if newer && n.rest != wanted && !n.removed {
 		// It was started after the image was made, so somebody had wanted it.
@@ -293,6 +296,21 @@ func (t *Tree) adopted(e Adopted) {
 	}
 	t.note(Note{Type: NoteLog, Process: n.name, To: "adopted", Cause: &Cause{Kind: CauseAdopted}, PID: e.PID})
 }
+
+// catchUp counts the restarts up to a run that is newer than the image. They are
+// taken for automatic ones: what people decide is saved before they are told.
+func (t *Tree) catchUp(n *node, run uint64) {
+	missed := run - max(n.run, 1)
+	n.total += missed
+	payer := t.paying(n)
+	for range min(missed, maxMissed) {
+		payer.budget.Grant(t.now, payer.limit())
+	}
+}
+
+// maxMissed bounds how many restarts are charged that nobody has saved: a daemon
+// saves many times a second.
+const maxMissed = 1000
 
 // reborn settles what nobody has reported on. A start that had been ordered is
 // ordered anew, and a hook that ran is run again: it is not known to have done
