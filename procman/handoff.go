@@ -66,6 +66,7 @@ const (
 // suspension asks the loop to end with all that it has ordered answered.
 type suspension struct {
 	refused chan<- error // gets why not; buffered by one
+	broken  bool         // see Break
 }
 
 // ErrStopping is why a daemon that is shutting down is not replaced.
@@ -76,7 +77,7 @@ var ErrStopping = errors.New("gosup is shutting down")
 // daemon is shutting down, all goes on as if it had not been asked.
 func (m *Manager) Suspend(ctx context.Context) error {
 	refused := make(chan error, 1)
-	m.inbox.put(wish{suspend: &suspension{refused}})
+	m.inbox.put(wish{suspend: &suspension{refused: refused}})
 	select {
 	case <-m.ended:
 		if m.suspended {
@@ -96,6 +97,9 @@ func (m *Manager) Suspend(ctx context.Context) error {
 	}
 }
 
+// Break makes the loop panic, as a fault of its own would.
+func (m *Manager) Break() { m.inbox.put(wish{suspend: &suspension{broken: true}}) }
+
 // Suspended reports whether Run has returned because of Suspend. It is to be
 // asked after Run has.
 func (m *Manager) Suspended() bool { return m.suspended }
@@ -103,6 +107,8 @@ func (m *Manager) Suspended() bool { return m.suspended }
 // suspend is the loop's part of Suspend: from now on no start is handed out.
 func (m *Manager) suspend(s *suspension) {
 	switch {
+	case s.broken:
+		panic("the loop was told to break")
 	case s.refused == nil: // taken back
 		if m.suspending != nil {
 			m.suspending.refused <- nil

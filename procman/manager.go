@@ -104,8 +104,17 @@ func (m *Manager) remember(o *outfitter) *rebirth {
 	if past.alive() {
 		lives = findLeft(o.env.id, past.records, past.boot)
 	}
+	var strays []relative
+	if past.handoff == nil && len(lives) > 0 && !pidfdsWork() {
+		m.log.Warn("this kernel has no pidfds: what the last gosup has left is killed, and started again", "count", len(lives))
+		for _, f := range lives {
+			strays = append(strays, f.all()...)
+		}
+		lives = nil
+	}
 	m.history.notes = past.readHistory(m.opt.Tree.Supervisor.StateDir, m.clock)
 	r := past.reborn(m.opt.Tree, seed(), m.clock, o.env.id, lives, m.history.last())
+	r.strays = append(r.strays, strays...)
 	m.tree = r.tree
 	m.snapshot.publish(&tree.Snapshot{At: m.Now(), Nodes: m.tree.View(nil), Breakers: m.tree.Breakers()})
 	for _, e := range r.events {

