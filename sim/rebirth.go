@@ -49,6 +49,9 @@ func (w *World) Rebirth(s *spec.Tree, seed uint64, saved []byte, toss func() boo
 	w.adopt(runs)
 }
 
+// Lose ends a run in a way that no daemon sees. It is for just before Rebirth.
+func (w *World) Lose(id tree.NodeID) { w.run(id).stage = none }
+
 // die ends what the daemon had under way, and returns the runs that are still
 // there by the names of their processes.
 func (w *World) die(toss func() bool) map[string]*run {

@@ -218,7 +218,7 @@ func (e Exit) String() string {
 	}
 	if e.Signal == 0 {
 		if e.Code < 0 {
-			return "ended with an unknown code (no gosup that could ask for it was there)"
+			return "ended with an unknown code (no gosup was there)"
 		}
 		return fmt.Sprintf("exited with code %d", e.Code)
 	}

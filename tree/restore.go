@@ -276,7 +276,7 @@ func (t *Tree) adopted(e Adopted) {
 	n := &t.nodes[i]
 	newer := e.Run > n.run
 	known := n.body == alive && !newer
-	if newer {
+	if newer && n.rest == wanted {
 		t.catchUp(n, e.Run)
 	}
 	n.run, n.pid, n.startedAt, n.adopted, n.touched = e.Run, e.PID, e.StartedAt, true, true

@@ -53,6 +53,8 @@ func TestScenarios(t *testing.T) {
 type scenario struct {
 	t      *testing.T
 	w      *sim.World
+	tree   *spec.Tree
+	saved  []byte
 	out    strings.Builder
 	lives  map[string]sim.Life // by process
 	once   map[string][]sim.Life
@@ -72,7 +74,8 @@ func play(t *testing.T, text string) string {
 		t.Fatal("no line of dashes after the tree")
 	}
 	s := &scenario{t: t, lives: map[string]sim.Life{}, once: map[string][]sim.Life{}, findings: map[string]finding{}, call: map[tree.NodeID]uint64{}}
-	s.w = sim.NewWorld(parseTree(t, head), 1, start)
+	s.tree = parseTree(t, head)
+	s.w = sim.NewWorld(s.tree, 1, start)
 	s.w.Live = s.live
 	s.w.Answer, s.w.Mute = s.answer, true
 	s.w.Saw = s.saw
@@ -133,7 +136,27 @@ func (s *scenario) do(words []string, block string) {
 	case "shutdown":
 		s.shutdown(rest)
 	case "reload":
-		s.w.Feed(tree.Reloaded{Tree: parseTree(s.t, block), By: "SIGHUP"})
+		s.tree = parseTree(s.t, block)
+		s.w.Feed(tree.Reloaded{Tree: s.tree, By: "SIGHUP"})
+		s.w.RunTo(s.w.Now())
+	case "saves": // what a later "dies" with "stale" begins with
+		s.saved = s.w.Save()
+	case "dies": // dies a b: gosup is killed, and another one begins; a and b end meanwhile. A block is its file
+		saved, begun := s.w.Save(), true
+		for _, name := range rest {
+			switch name {
+			case "stale":
+				saved = s.saved
+			case "unforked": // so is what was being started
+				begun = false
+			default:
+				s.w.Lose(s.id(name))
+			}
+		}
+		if block != "" {
+			s.tree = parseTree(s.t, block)
+		}
+		s.w.Rebirth(s.tree, 1, saved, func() bool { return begun })
 		s.w.RunTo(s.w.Now())
 	case "status":
 		for _, n := range s.w.View() {

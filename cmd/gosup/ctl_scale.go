@@ -15,7 +15,7 @@ func newScaleCommand(c *ctl) *cobra.Command {
 		Short: "Set how many instances of a process there are",
 		Long: `Set how many instances of a process there are: NAME@1 to NAME@N. Those that
 there are go on. That holds until the file has another number of instances of
-it than now, or gosup is started anew.
+it than now.
 
 A process that has had no instances ends and gives way to NAME@1. Of several,
 NAME@1 keeps its name also where it is left alone.`,

@@ -19,6 +19,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"gosup/control"
 )
 
@@ -293,6 +295,54 @@ func TestUpgradesLoseNothing(t *testing.T) {
 		t.Error("crasher has not ended")
 	}
 	l.finish()
+}
+
+// TestStateDisk: a full disk costs the memory of the past, and that only until
+// there is room.
+func TestStateDisk(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	state := filepath.Join(dir, "state")
+	if err := os.Mkdir(state, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mount("none", state, "tmpfs", 0, "size=64k"); err != nil {
+		t.Skipf("a small file system cannot be mounted: %v", err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(state, unix.MNT_DETACH) })
+	ballast := filepath.Join(state, "ballast")
+	_ = os.WriteFile(ballast, make([]byte, 1<<20), 0o644) // as much as there is room for
+	file := "supervisor: {state_dir: state}\nprocesses: {web: {command: sleep 1000}}"
+	if err := os.WriteFile(filepath.Join(dir, "gosup.yaml"), []byte(file), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s := startSupervisorIn(t, dir, []string{"gosup", "run"})
+	said := func(words string) bool {
+		text, _ := os.ReadFile(s.stderr)
+		return strings.Count(string(text), words) == 1
+	}
+	s.act("stop", "web")
+	if !eventually(func() bool { return said("state is not saved") }) {
+		t.Error("it says nothing")
+	}
+	if err := os.Remove(ballast); err != nil {
+		t.Fatal(err)
+	}
+	s.act("start", "web")
+	s.act("stop", "web")
+	if !eventually(func() bool { return said("state is saved again") }) {
+		t.Error("it does not try again")
+	}
+	if err := s.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.code(); err != nil {
+		t.Fatal(err)
+	}
+	s = startSupervisorIn(t, dir, []string{"gosup", "run"})
+	if p := s.status("web"); p.State != "stopped" {
+		t.Errorf("got %+v", p)
+	}
 }
 
 // TestBrokenLoop: a fault of gosup's own costs no process anything, and one that

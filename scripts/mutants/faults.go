@@ -91,4 +91,14 @@ var faults = []fault{
 	{"a connection: dependents wait for what waits for them", "tree/depend.go", "if n.listens() && (", "if false && ("},
 	{"a connection: sockets that cannot be opened are waited for", "tree/listen.go", "\t\tn.ear = deaf\n\t\tt.recount(n)\n\t\tt.startFailed(n, StartFailed{Node: n.id, Run: n.run, Why: e.Why, Code: 1})\n", ""},
 	{"a connection: a new definition is not listened for", "tree/reload.go", "0, false, r.cause, deaf\n", "0, false, r.cause, n.ear\n"},
+
+	{"rebirth: budgets begin anew", "tree/restore.go", "\tn.budget = m.Budget.Budget()\n", ""},
+	{"rebirth: a delay begins anew", "tree/restore.go", "n.cycle, n.auto, n.held, n.notBefore = m.Cycle, m.Auto, m.Held, m.NotBefore", "n.cycle, n.auto, n.held = m.Cycle, m.Auto, m.Held"},
+	{"rebirth: what was stopped starts", "tree/restore.go", "\tn.rest = m.Rest\n", ""},
+	{"rebirth: a stop begins anew", "tree/restore.go", "\t\tn.step, n.deadline = max(0, m.Step), m.Deadline\n", ""},
+	{"rebirth: a failed group is well", "tree/restore.go", "n.failed, n.restarting = m.Failed, m.Restarting", "n.restarting = m.Restarting"},
+	{"rebirth: checks know nothing", "tree/restore.go", "\t\tc.last = old.Reason\n", "\t\t*c = t.firstCheck(n, i)\n"},
+	{"rebirth: what is not in the file runs on", "tree/restore.go", "proc: p, rest: stopped, removed: true,", "proc: p, removed: true,"},
+	{"rebirth: a start that was ordered is forgotten", "tree/restore.go", "\t\tcase preparing, spawning:\n\t\t\tn.body, n.touched = absent, true\n", "\t\tcase preparing, spawning:\n\t\t\tn.body, n.touched, n.rest = absent, true, stopped\n"},
+	{"rebirth: a newer run is not believed", "tree/restore.go", "newer := e.Run > n.run", "newer := false"},
 }
