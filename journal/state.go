@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/crc32"
+	"hash/maphash"
 	"time"
 
 	"gosup/spec"
@@ -127,7 +128,8 @@ func prune(value any) any {
 // zero value is ready.
 type Saver struct {
 	lines map[*tree.NodeImage][]byte
-	last  []byte // what was encoded last, but for what moves by itself
+	seed  maphash.Seed
+	last  uint64 // the sum of what was encoded last, but for what moves by itself
 }
 
 // Seal puts a line before a body that tells what it is, and that it is whole.
@@ -168,7 +170,6 @@ const stateFormat = "gosup state"
 
 // Encode returns the bytes of a state, or nil if they would tell nothing new.
 func (s *Saver) Encode(state *State) ([]byte, error) {
-	var body, still bytes.Buffer
 	head, err := json.Marshal(state)
 	if err != nil {
 		return nil, fmt.Errorf("encode state: %w", err)
@@ -181,8 +182,13 @@ func (s *Saver) Encode(state *State) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode state: %w", err)
 	}
-	body.Write(append(head, '\n'))
+	if s.lines == nil {
+		s.seed = maphash.MakeSeed()
+	}
+	var still maphash.Hash
+	still.SetSeed(s.seed)
 	still.Write(rest)
+	size := len(head) + 1
 	lines := make(map[*tree.NodeImage][]byte, len(state.Image.Nodes))
 	for _, n := range state.Image.Nodes {
 		line := s.lines[n]
@@ -193,15 +199,20 @@ func (s *Saver) Encode(state *State) ([]byte, error) {
 			line = append(line, '\n')
 		}
 		lines[n] = line
-		body.Write(line)
+		size += len(line)
 		still.Write(line)
 	}
+	begun := s.lines != nil
 	s.lines = lines
-	if bytes.Equal(still.Bytes(), s.last) {
+	if begun && still.Sum64() == s.last {
 		return nil, nil
 	}
-	s.last = still.Bytes()
-	return Seal(stateFormat, stateVersion, body.Bytes()), nil
+	s.last = still.Sum64()
+	body := append(append(make([]byte, 0, size), head...), '\n')
+	for _, n := range state.Image.Nodes {
+		body = append(body, lines[n]...)
+	}
+	return Seal(stateFormat, stateVersion, body), nil
 }
 
 func checksum(b []byte) string {
