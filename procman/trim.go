@@ -5,8 +5,9 @@ import (
 	"time"
 )
 
-// trimAfter is how long it has to be quiet before memory is given back.
-const trimAfter = time.Second
+// trimAfter is how long it has to be quiet before memory is given back: longer
+// than the saver pauses, whose garbage is the last of a burst.
+const trimAfter = 1500 * time.Millisecond
 
 // trimSteps is how many steps of the loop make it worth while.
 const trimSteps = 256
