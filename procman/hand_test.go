@@ -120,3 +120,23 @@ func TestForksWhoIsRestartedLessFirst(t *testing.T) {
 		t.Errorf("%d are held, want 7", len(h.held))
 	}
 }
+
+// TestEquipsWhoIsRestartedLessFirst: the same holds before that, while more
+// start than are equipped ahead.
+func TestEquipsWhoIsRestartedLessFirst(t *testing.T) {
+	t.Parallel()
+	o := outfitter{lent: map[runKey][]*os.File{}}
+	for i := range maxLent {
+		o.lent[runKey{tree.NodeID(1000 + i), 1}] = nil
+	}
+	for node, restarts := range []int{7, 0, 7, 3, 0, 100, 3} {
+		o.equip(tree.Start{Node: tree.NodeID(node), Run: 1, Restarts: restarts})
+	}
+	var got []tree.NodeID
+	for _, e := range o.waiting {
+		got = append(got, e.Node)
+	}
+	if want := []tree.NodeID{1, 4, 3, 6, 0, 2, 5}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}

@@ -1,6 +1,7 @@
 package procman
 
 import (
+	"cmp"
 	"log/slog"
 	"os"
 	"slices"
@@ -209,7 +210,11 @@ func (o *outfitter) do(job any) {
 // equip makes the launch of a run and hands it on.
 func (o *outfitter) equip(e tree.Start) {
 	if len(o.lent) >= maxLent {
-		o.waiting = append(o.waiting, e)
+		// In the order in which the hand would fork them, see hand.enqueue.
+		at, _ := slices.BinarySearchFunc(o.waiting, e.Restarts+1, func(w tree.Start, n int) int {
+			return cmp.Compare(w.Restarts, n)
+		})
+		o.waiting = slices.Insert(o.waiting, at, e)
 		return
 	}
 	l, err := o.launch(e)
