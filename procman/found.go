@@ -29,3 +29,12 @@ type relative struct {
 	group   int
 	session int
 }
+
+// all returns the processes of what was found.
+func (f *found) all() []relative {
+	all := f.others
+	if f.pid != 0 {
+		all = append(all[:len(all):len(all)], relative{pid: f.pid, start: f.start})
+	}
+	return all
+}

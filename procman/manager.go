@@ -121,7 +121,7 @@ func (m *Manager) remember(o *outfitter) *rebirth {
 		m.Tell(e)
 	}
 	if past.left || len(r.adopt) > 0 {
-		if err := o.records.inherit(r.records(past.boot)); err != nil {
+		if err := o.records.inherit(r.records()); err != nil {
 			m.log.Warn("should this gosup be killed, the next one finds its processes by their environment alone", "err", err)
 		}
 	}
