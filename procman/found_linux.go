@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -96,13 +97,15 @@ func (f *found) lead(p *procfs) {
 	}
 }
 
-// bootID returns which boot of the machine this is; "" if that cannot be told.
+// bootID returns which boot this is: of the machine, and of the container that
+// gosup is in, if it is in one, for with its PID 1 all processes of a pid
+// namespace end. It is "" if that cannot be told.
 func bootID() string {
 	text, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
 		return ""
 	}
-	return strings.TrimSpace(string(text))
+	return strings.TrimSpace(string(text)) + "." + strconv.FormatUint(startOf(1), 10)
 }
 
 // startOf returns when a process has started, in clock ticks after the boot; 0

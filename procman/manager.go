@@ -84,9 +84,14 @@ func New(opt Options) *Manager {
 	m.crew = outfitter
 	m.tasks = newTasks()
 	m.recorder = newRecorder(opt.Tree.Supervisor.StateDir, opt.Logger)
-	left := m.remember(outfitter)
+	stateDir := opt.Tree.Supervisor.StateDir
+	if m.opt.Past.disown(outfitter.env.id) {
+		m.log.Warn("state_dir is that of another gosup: nothing is saved (give this one a state_dir of its own)", "state_dir", stateDir)
+		stateDir = ""
+	}
+	left := m.remember(outfitter, stateDir)
 	m.reporter = newReporter(m)
-	m.saver = newSaver(m, m.opt.Past, outfitter.env.id)
+	m.saver = newSaver(m, m.opt.Past, outfitter.env.id, stateDir)
 	hand := m.handOptions(outfitter.env.id)
 	hand.adopt, hand.strays = left.adopt, left.strays
 	m.hand = newHand(outfitter.heard, m.Now, hand)
@@ -98,7 +103,7 @@ func New(opt Options) *Manager {
 
 // remember makes the tree that of the daemon before this one, and brings its
 // runs to those who will look after them.
-func (m *Manager) remember(o *outfitter) *rebirth {
+func (m *Manager) remember(o *outfitter, stateDir string) *rebirth {
 	past := m.opt.Past
 	var lives []*found
 	if past.alive() {
@@ -112,7 +117,7 @@ func (m *Manager) remember(o *outfitter) *rebirth {
 		}
 		lives = nil
 	}
-	m.history.notes = past.readHistory(m.opt.Tree.Supervisor.StateDir, m.clock)
+	m.history.notes = past.readHistory(stateDir, m.clock)
 	r := past.reborn(m.opt.Tree, seed(), m.clock, o.env.id, lives, m.history.last())
 	r.strays = append(r.strays, strays...)
 	m.tree = r.tree

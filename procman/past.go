@@ -59,6 +59,16 @@ func setAside(file string) string {
 	return to
 }
 
+// disown forgets the state of another supervisor, which has the same state
+// folder, and reports whether it was one.
+func (p *Past) disown(id string) bool {
+	if p.handoff != nil || p.state == nil || p.state.Supervisor == id {
+		return false
+	}
+	p.state = nil
+	return true
+}
+
 // Scaled returns how many instances of processes people want.
 func (p *Past) Scaled() map[string]journal.Scale {
 	if p.state == nil {

@@ -76,9 +76,9 @@ type moment struct {
 	last  bool // the daemon ends in order
 }
 
-func newSaver(m *Manager, p *Past, id string) *saver {
+func newSaver(m *Manager, p *Past, id, dir string) *saver {
 	s := &saver{
-		m: m, dir: m.opt.Tree.Supervisor.StateDir, base: journal.State{Supervisor: id, Boot: p.boot},
+		m: m, dir: dir, base: journal.State{Supervisor: id, Boot: p.boot},
 		scaled: p.Scaled(), sums: map[string]journal.Definition{}, seq: m.history.last(),
 		wake: make(chan struct{}, 1), urgent: make(chan struct{}, 1),
 		over: make(chan struct{}), done: make(chan struct{}),
@@ -312,6 +312,9 @@ func historyFile(dir string) string { return filepath.Join(dir, "events") }
 // readHistory returns the notes that are kept on disk, as many as memory has
 // room for.
 func (p *Past) readHistory(dir string, c clock) (notes []tree.Noted) {
+	if dir == "" {
+		return nil
+	}
 	for _, file := range []string{historyFile(dir) + ".1", historyFile(dir)} {
 		data, err := readOwn(file, 2*historyBytes)
 		if err != nil {

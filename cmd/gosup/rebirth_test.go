@@ -297,6 +297,72 @@ func TestUpgradesLoseNothing(t *testing.T) {
 	l.finish()
 }
 
+// TestStateOfAnother: two supervisors with one state folder do not take each
+// other's decisions for their own.
+func TestStateOfAnother(t *testing.T) {
+	t.Parallel()
+	first := startSupervisor(t, "processes: {web: {command: sleep 1000}}")
+	first.act("stop", "web")
+	second := startSupervisor(t, "processes: {web: {command: sleep 1000}}")
+	second.end(syscall.SIGTERM, 0) // it has an identity now
+	state := filepath.Join(first.dir, ".gosup/state")
+	second = startSupervisorIn(t, second.dir, []string{"gosup", "run", "--state-dir", state})
+	second.wait("running", "web")
+	second.act("stop", "web")
+	second.act("start", "web")
+	second.end(syscall.SIGTERM, 0)
+	if said, _ := os.ReadFile(second.stderr); !strings.Contains(string(said), "state_dir is that of another gosup") {
+		t.Errorf("it said %s", said)
+	}
+	first.act("start", "web")
+	first.act("stop", "web")
+	if err := first.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := first.code(); err != nil {
+		t.Fatal(err)
+	}
+	first = startSupervisorIn(t, first.dir, []string{"gosup", "run"})
+	if p := first.status("web"); p.State != "stopped" {
+		t.Errorf("got %+v", p)
+	}
+}
+
+// TestContainerAnew: with PID 1 all processes of a container end, and that is no
+// failure of theirs.
+func TestContainerAnew(t *testing.T) {
+	t.Parallel()
+	if !mayUnshare() {
+		t.Skip("needs root and unshare(1)")
+	}
+	dir := t.TempDir()
+	const file = "processes: {web: {command: sleep 1000, restart: never}, down: {command: sleep 1000}}"
+	if err := os.WriteFile(filepath.Join(dir, "gosup.yaml"), []byte(file), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	container := []string{"unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "gosup", "run"}
+	s := startSupervisorIn(t, dir, container)
+	s.wait("running", "web")
+	s.act("stop", "down")
+	if err := s.cmd.Process.Kill(); err != nil { // it kills its child, the PID 1
+		t.Fatal(err)
+	}
+	if _, err := s.code(); err != nil {
+		t.Fatal(err)
+	}
+	s = startSupervisorIn(t, dir, container)
+	s.wait("running", "web")
+	if p := s.status("web"); p.TotalRestarts != 0 || p.Reason != "started with the daemon" {
+		t.Errorf("web: %+v", p)
+	}
+	if p := s.status("down"); p.State != "stopped" {
+		t.Errorf("down: %+v", p)
+	}
+	if err := s.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestStateDisk: a full disk costs the memory of the past, and that only until
 // there is room.
 func TestStateDisk(t *testing.T) {
