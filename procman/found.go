@@ -13,6 +13,7 @@ type found struct {
 	task      string // of a hook or probe: which; "" for the run itself
 	pid       int    // of the first process; 0 if that is over
 	start     uint64 // of the first process, as procStat has it
+	inode     uint64 // of the first process, as runRecord has it
 	startedAt tree.Time
 	others    []relative // who else carries its tag
 

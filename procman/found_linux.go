@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // findRuns returns what lives of the runs of a supervisor: what the records
@@ -31,7 +33,7 @@ func findRuns(p *procfs, supervisor string, recs []runRecord, boot string) []*fo
 	for _, rec := range recs {
 		recorded[runTag{supervisor: supervisor, name: rec.Name, run: rec.Run}] = rec.Boot == boot
 		st, ok := p.stat(rec.PID)
-		if !ok || rec.PID <= 1 || st.start != rec.Start || rec.Boot != boot {
+		if !ok || rec.PID <= 1 || st.start != rec.Start || rec.Boot != boot || !sameInode(rec.Inode, inodeOf(rec.PID)) {
 			continue // it has ended, and who has its number now is a stranger
 		}
 		t := runTag{supervisor: supervisor, name: rec.Name, run: rec.Run}
@@ -39,7 +41,7 @@ func findRuns(p *procfs, supervisor string, recs []runRecord, boot string) []*fo
 			continue // of another supervisor, in the pid namespace of an earlier container
 		}
 		f := at(t)
-		f.pid, f.start, f.startedAt = rec.PID, rec.Start, rec.StartedAt
+		f.pid, f.start, f.startedAt, f.inode = rec.PID, rec.Start, rec.StartedAt, rec.Inode
 		leaders[rec.PID] = true
 		if st.state == 'Z' && st.parent != self {
 			f.pid, f.ended = 0, true
@@ -107,6 +109,24 @@ func bootID() string {
 	}
 	return strings.TrimSpace(string(text)) + "." + strconv.FormatUint(startOf(1), 10)
 }
+
+// inodeOf returns the inode of a process's pidfd: on pidfs a number of its own,
+// before that one that all have; 0 if there is none.
+func inodeOf(pid int) uint64 {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return 0
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if unix.Fstat(fd, &st) != nil {
+		return 0
+	}
+	return st.Ino
+}
+
+// sameInode reports whether two inodes may be of one process.
+func sameInode(a, b uint64) bool { return a == b || a == 0 || b == 0 }
 
 // startOf returns when a process has started, in clock ticks after the boot; 0
 // if it is no more.

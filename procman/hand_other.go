@@ -106,4 +106,5 @@ func (h *hand) reapOne() (pid int, status syscall.WaitStatus, usage *syscall.Rus
 func findLeft(string, []runRecord, string) []*found { return nil }
 func bootID() string                                { return "" }
 func startOf(int) uint64                            { return 0 }
+func inodeOf(int) uint64                            { return 0 }
 func pidfdsWork() bool                              { return false }

@@ -200,7 +200,7 @@ func (r *rebirth) how() string {
 func (r *rebirth) records() (list []runRecord) {
 	for _, s := range r.resumed {
 		if f := s.found; f != nil {
-			list = append(list, runRecord{Name: f.name, Node: s.start.Node, Run: f.run, PID: f.pid, Start: f.start,
+			list = append(list, runRecord{Name: f.name, Node: s.start.Node, Run: f.run, PID: f.pid, Start: f.start, Inode: f.inode,
 				Boot: r.past.boot, StartedAt: f.startedAt})
 		}
 	}

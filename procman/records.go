@@ -29,13 +29,15 @@ type records struct {
 }
 
 // runRecord is one run. A pid is believed only together with the start time
-// that /proc has for it and the boot that both are of.
+// that /proc has for it and the boot that both are of, and where the kernel has
+// a number for each process that is never used again (Linux 6.9), with that.
 type runRecord struct {
 	Name      string      `json:"name"`
 	Node      tree.NodeID `json:"node"`
 	Run       uint64      `json:"run"`
 	PID       int         `json:"pid"`
 	Start     uint64      `json:"start"` // clock ticks after the boot
+	Inode     uint64      `json:"inode"` // of a pidfd; 0 if that cannot be told
 	Boot      string      `json:"boot"`
 	StartedAt tree.Time   `json:"started_at"`
 }

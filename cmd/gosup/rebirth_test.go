@@ -474,6 +474,68 @@ func TestRecentFaults(t *testing.T) {
 	}
 }
 
+// TestUpgradeInTheMidst: whatever is under way goes on: a hook, a stop, a delay, a
+// line, the word that a process is ready.
+func TestUpgradeInTheMidst(t *testing.T) {
+	t.Parallel()
+	l := startLives(t, `
+processes:
+  hooked:
+    command: sleep 1000
+    hooks: {pre_start: {command: [[sh, -c, "echo one >> hook; until [ -e go ]; do sleep 0.01; done"], [sh, -c, "echo two >> hook"]], timeout: 60s}}
+  stopping: {command: [sh, -c, "trap 'until [ -e go ]; do sleep 0.01; done; exit 5' TERM; while :; do sleep 0.01; done"], stop: {timeout: 60s}}
+  delayed: {command: [sh, -c, "exit 3"], restart: {strategy: delayed, delay: 1h}}
+  writer: {command: [sh, -c, "printf 'half a '; until [ -e go ]; do sleep 0.01; done; echo line; exec sleep 1000"]}
+  teller: {command: [sh, -c, "until [ -e go ]; do sleep 0.01; done; exec gosup demo --ready-after 0s"], readiness: {notify: true, timeout: 60s}}
+  piper: {command: [sh, -c, "until [ -e go ]; do sleep 0.01; done; echo >&3; exec sleep 1000"], readiness: {fd: 3, timeout: 60s}}
+  checked: {command: sleep 1000, health: {exec: {command: [sh, -c, "until [ -e go ]; do sleep 0.01; done"]}, interval: 300ms, timeout: 300ms, unhealthy_threshold: 1000}}
+`)
+	l.wait("running", "stopping", "checked")
+	l.wait("backoff", "delayed")
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if _, err := l.client.Act(ctx, "stop", control.ActionRequest{Names: []string{"stopping"}, NoWait: true}); err != nil {
+		t.Fatal(err)
+	}
+	l.wait("stopping", "stopping")
+	hook := func() string {
+		text, _ := os.ReadFile(filepath.Join(l.dir, "hook"))
+		return string(text)
+	}
+	if !eventually(func() bool { return hook() == "one\n" && l.log("writer") == "half a " }) {
+		t.Fatalf("hook %q, writer %q", hook(), l.log("writer"))
+	}
+	next := l.status("delayed").NextStartAt
+	for range 3 { // what was taken over is handed on again
+		if _, err := l.client.Upgrade(ctx, control.UpgradeRequest{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := l.status("delayed").NextStartAt; got == nil || next == nil || got.Sub(*next).Abs() > time.Second {
+		t.Errorf("delayed starts at %v, was to start at %v", got, next)
+	}
+	for name, state := range map[string]string{"hooked": "starting", "stopping": "stopping", "teller": "starting", "piper": "starting"} {
+		if p := l.status(name); p.State != state {
+			t.Errorf("%s: %+v", name, p)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(l.dir, "go"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	l.wait("running", "hooked", "teller", "piper")
+	l.wait("healthy", "checked")
+	l.wait("stopped", "stopping")
+	if exit := l.status("stopping").LastExit; exit == nil || exit.Code == nil || *exit.Code != 5 {
+		t.Errorf("stopping ended with %+v", exit)
+	}
+	if got := hook(); got != "one\ntwo\n" {
+		t.Errorf("the hook wrote %q", got)
+	}
+	if !eventually(func() bool { return l.log("writer") == "half a line\n" }) {
+		t.Errorf("writer wrote %q", l.log("writer"))
+	}
+}
+
 // TestUpgradeRefused: whatever is in the place of the program, the running one
 // goes on.
 func TestUpgradeRefused(t *testing.T) {
