@@ -86,6 +86,8 @@ type bench struct {
 	bin   helpers
 	tools []*tool
 	log   io.Writer
+	// sweep ends what a measurement has left: all descendants of this program.
+	sweep func(spared ...int) error
 }
 
 func run() error {
@@ -98,7 +100,7 @@ func run() error {
 		return fmt.Errorf("become a subreaper: %w", err)
 	}
 	raiseFileLimit()
-	b := &bench{options: o, ctx: ctx, log: os.Stderr}
+	b := &bench{options: o, ctx: ctx, log: os.Stderr, sweep: sweep}
 	var err error
 	if b.sizes, err = parseSizes(o.sizes, o.quick); err != nil {
 		return err

@@ -59,7 +59,7 @@ func (b *bench) runPlan(p *plan, round int) {
 		fmt.Fprintf(b.log, "%s: %s, round %d\n", p.name, t.name, round+1)
 		began := time.Now()
 		err := p.run(b, t)
-		err = errors.Join(err, sweep())
+		err = errors.Join(err, b.sweep())
 		failed := err != nil && b.ctx.Err() == nil
 		if failed {
 			b.fail(p.name, t.name, err)
