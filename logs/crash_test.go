@@ -45,6 +45,7 @@ func TestKilledDaemonLosesNothing(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]crash{
 		"raw":                 {spec.FormatRaw, 1 << 20, spec.CompressNone},
+		"raw, in bulk":        {spec.FormatRaw, 4 << 20, spec.CompressNone},
 		"text":                {spec.FormatText, 1 << 20, spec.CompressNone},
 		"json":                {spec.FormatJSON, 1 << 20, spec.CompressNone},
 		"raw, often rotated":  {spec.FormatRaw, 30 << 10, spec.CompressNone},
@@ -66,7 +67,11 @@ func TestKilledDaemonLosesNothing(t *testing.T) {
 
 			stop := make(chan struct{})
 			written := make(chan int)
-			go func() { written <- writeNumbers(out, stop) }()
+			most := 5000
+			if c.maxSize > 1<<20 {
+				most = 200_000 // more at once than a FIFO usually holds: see bulk
+			}
+			go func() { written <- writeNumbers(out, most, stop) }()
 			for range 30 {
 				w.killDaemon(c)
 			}
@@ -95,7 +100,10 @@ func (w *world) killDaemon(c crash) {
 	if err := cmd.Start(); err != nil {
 		w.Fatal(err)
 	}
-	enough := rand.Int64N(300_000)
+	enough := rand.Int64N(min(8*c.maxSize, 300_000))
+	if c.maxSize > 1<<20 {
+		enough *= 20
+	}
 	eventually(w, "the daemon writes", func() bool { return w.logged() > before+enough })
 	if err := cmd.Process.Kill(); err != nil {
 		w.Fatal(err)
@@ -114,8 +122,9 @@ func (w *world) logged() (n int64) {
 	return n
 }
 
-// writeNumbers writes numbered lines until it is stopped, and returns how many.
-func writeNumbers(out *os.File, stop chan struct{}) int {
+// writeNumbers writes numbered lines until it is stopped, at most so many bytes at
+// once, and returns how many lines.
+func writeNumbers(out *os.File, most int, stop chan struct{}) int {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	var b bytes.Buffer
 	for n := 0; ; n++ {
@@ -126,7 +135,7 @@ func writeNumbers(out *os.File, stop chan struct{}) int {
 		default:
 		}
 		fmt.Fprintf(&b, "%d %s\n", n, strings.Repeat("x", n%100))
-		if size := 1 + rnd.IntN(5000); b.Len() > size {
+		if size := 1 + rnd.IntN(most); b.Len() > size {
 			out.Write(b.Next(size))
 		}
 	}

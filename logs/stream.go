@@ -32,6 +32,7 @@ type stream struct {
 	owed   bool       // the last line of a run must be written before anything else
 	closed bool
 	full   int    // how often the FIFO was found full; -1 once it was enlarged
+	noBulk bool   // splice(2) does not work here
 	held   []byte // read and not delivered; only where tee(2) is not to be had
 
 	file    *logFile // nil for none
@@ -55,12 +56,15 @@ func (s *stream) step(k *kit) (n int, more bool) {
 	if s.owed && !s.flush(k) {
 		return -1, false
 	}
+	if n := s.bulk(); n > 0 {
+		return n, true
+	}
 	data, err := s.look(k)
 	if err != nil {
 		return 0, false
 	}
 	n = len(data)
-	if n >= pipeBytes && s.full >= 0 {
+	if n >= fullBytes && s.full >= 0 {
 		if s.full++; s.full == 2 {
 			s.p.grow(s.fd)
 			s.full = -1
@@ -78,8 +82,13 @@ func (s *stream) step(k *kit) (n int, more bool) {
 	return n, n >= pipeBytes/2
 }
 
-// pipeBytes is what a FIFO holds unless it was grown: pipe(7).
-const pipeBytes = 64 << 10
+// pipeBytes is what a FIFO holds unless it was grown: pipe(7). It is full with
+// less, for a write begins a page of its own: with 65,500 bytes in it, nothing
+// else goes in.
+const (
+	pipeBytes = 64 << 10
+	fullBytes = pipeBytes * 3 / 4
+)
 
 // look returns what is to be delivered next, without taking it out of the FIFO
 // where that is possible and worth it.

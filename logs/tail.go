@@ -32,6 +32,18 @@ func (t *tail) add(data []byte) {
 	t.buf = append(t.buf, data...)
 }
 
+// addLast is add for n bytes of which only the last are at hand: those that were
+// before them are not kept.
+func (t *tail) addLast(last []byte, n int) {
+	t.mu.Lock()
+	t.total += uint64(n - len(last))
+	if n > len(last) {
+		t.buf = t.buf[:0]
+	}
+	t.mu.Unlock()
+	t.add(last)
+}
+
 // bytes returns a copy.
 func (t *tail) bytes() []byte {
 	data, _ := t.after(0)
