@@ -69,20 +69,39 @@ func (p *Pump) serve(fd int) {
 	}
 	k := p.kits.take()
 	defer p.kits.put(k)
+	// A worker that waits has time for all others: then this one stays with its
+	// stream, which else would wander from thread to thread.
+	for s.turn(k) {
+		if p.waiting.Load() == 0 {
+			s.mu.Lock()
+			if !s.closed {
+				s.arm()
+			}
+			s.mu.Unlock()
+			return
+		}
+	}
+}
+
+// turn passes on what a stream has, for one turn. It returns true where there is
+// more; else the stream is reported again when there is. Between two turns others
+// get at the stream.
+func (s *stream) turn(k *kit) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return
+		return false
 	}
 	for done := 0; done < turnBytes; {
 		n, more := s.step(k)
 		if n < 0 {
-			return // stalled: armed again when it is resumed
+			return false // stalled: armed again when it is resumed
 		}
 		done += n
 		if !more {
-			break
+			s.arm()
+			return false
 		}
 	}
-	s.arm()
+	return true
 }
