@@ -241,7 +241,7 @@ func (m *Manager) tag(task string) string {
 	if !ok {
 		return ""
 	}
-	return o.env.id + "/" + task + "/probe0"
+	return runTag{supervisor: o.env.id, name: task, task: "probe0"}.String()
 }
 
 // Strangers returns how many orphans were reaped that no process of ours had

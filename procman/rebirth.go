@@ -50,7 +50,7 @@ func (p *Past) reborn(s *spec.Tree, seed uint64, c clock, id string, lives []*fo
 			nodes[n.Name] = n
 		}
 	}
-	r.takeOver(nodes)
+	r.noteHandoff(nodes)
 	expected := r.tree.Expected()
 	for _, e := range expected {
 		r.expected[e.Node] = e
@@ -104,8 +104,8 @@ func (p *Past) orphaned(s *spec.Tree, lives []*found) (list []*spec.Process) {
 	return list
 }
 
-// takeOver takes note of what a daemon that was replaced has handed on.
-func (r *rebirth) takeOver(nodes map[string]*tree.Node) {
+// noteHandoff takes note of what a daemon that was replaced has handed on.
+func (r *rebirth) noteHandoff(nodes map[string]*tree.Node) {
 	h := r.past.handoff
 	if h == nil {
 		return

@@ -34,11 +34,8 @@ func (o *outfitter) resume(r resumption) {
 	}
 	out.sink.Mark(e.Run)
 	out.last, out.over = e, make(chan struct{})
-	if r.found == nil {
-		return // it is over, and its output is about to be drained
-	}
 	if r.pid == 0 {
-		return
+		return // it is over, and its output is about to be drained
 	}
 	o.descriptors.recover(p, r.pid)
 	if f := o.inherit(e.Node, e.Run); f != nil {
