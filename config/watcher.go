@@ -153,10 +153,10 @@ func (w *Watcher) work(k *fsnotify.Watcher, done chan struct{}) {
 		for _, tell := range due {
 			tell()
 		}
-		if len(due) > 0 {
-			_, at = w.due(k, time.Now()) // Changed may have taken its time
-		}
-		if !at.IsZero() {
+		switch {
+		case len(due) > 0:
+			timer.Reset(0) // Changed may have taken its time: others may be due by now
+		case !at.IsZero():
 			timer.Reset(max(time.Until(at), 0))
 		}
 	}

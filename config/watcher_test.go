@@ -259,3 +259,22 @@ func TestWatchFromWithin(t *testing.T) {
 		r.want("a one")
 	}
 }
+
+// One that becomes due while another is told is told next.
+func TestWatchDueWhileTelling(t *testing.T) {
+	t.Parallel()
+	r := newWatchRig(t)
+	r.write("a", "old")
+	first, second := r.watched("a", []string{"a"}, nil), r.watched("b", []string{"b"}, nil)
+	tell := first.Changed
+	first.Changed = func(path string) {
+		r.w.mu.Lock()
+		r.w.list[1].mark(r.path("b"), time.Now().Add(-second.Debounce))
+		r.w.mu.Unlock()
+		tell(path)
+	}
+	r.w.Watch([]Watched{first, second})
+	r.do(os.Remove(r.path("a"))) // one event
+	r.want("a a")
+	r.want("b b")
+}
