@@ -80,6 +80,7 @@ func TestExecOnTerminal(t *testing.T) {
 	p.types("stty size; test -t 2 && echo all $((1 + 2))\n")
 	p.waits("33 77")
 	p.waits("all 3")
+	p.waits("say>") // else the prompt may come between the two rounds
 	p.types("cat; echo after $((40 + 2))\n")
 	p.waits("cat; echo")
 	p.types("round\n")
