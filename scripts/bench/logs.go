@@ -192,14 +192,9 @@ func (s *session) arrived(want int64) (at int64, err error) {
 // that as many whole lines are there as were written.
 func (s *session) formatted(want int64) (at int64, err error) {
 	// With something around it a line is as long as every other one.
-	length := 0
-	for _, file := range s.files(s.procs[0]) {
-		if text, err := os.ReadFile(file); err == nil && length == 0 {
-			length = bytes.IndexByte(text, '\n') + 1
-		}
-	}
-	if length == 0 {
-		return 0, errors.New("nothing was logged" + s.lastWords())
+	length, err := s.firstLine()
+	if err != nil {
+		return 0, err
 	}
 	lines := want / lineBytes
 	if at, err = s.arrived(lines * int64(length)); err != nil {
@@ -219,6 +214,23 @@ func (s *session) formatted(want int64) (at int64, err error) {
 		return 0, fmt.Errorf("%d of %d lines were logged", found, lines)
 	}
 	return at, nil
+}
+
+// firstLine returns how long the first line is that was logged. It reads no more
+// than that: what is measured goes on meanwhile.
+func (s *session) firstLine() (int, error) {
+	for _, name := range s.files(s.procs[0]) {
+		file, err := os.Open(name)
+		if err != nil {
+			continue // rotated away
+		}
+		line, err := bufio.NewReader(file).ReadSlice('\n')
+		file.Close()
+		if err == nil {
+			return len(line), nil
+		}
+	}
+	return 0, errors.New("nothing was logged" + s.lastWords())
 }
 
 // inspect reads all log files and counts the numbered lines that are missing,
