@@ -2,12 +2,11 @@ package journal
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"hash/crc32"
 	"hash/maphash"
+	"reflect"
 	"time"
 
 	"gosup/spec"
@@ -16,7 +15,7 @@ import (
 
 // stateVersion is that of the saved state. A reader refuses any other: whoever
 // changes what a key or a number means raises it.
-const stateVersion = 1
+const stateVersion = 2
 
 // State is what one daemon leaves to the next.
 type State struct {
@@ -25,7 +24,7 @@ type State struct {
 	Orderly    bool                  `json:"orderly,omitempty"`
 	Wall       time.Time             `json:"wall"` // when it was saved
 	Scaled     map[string]Scale      `json:"scaled,omitempty"`
-	Processes  map[string]Definition `json:"processes,omitempty"` // by full name
+	Processes  map[string]Definition `json:"-"` // by full name; a line of its own
 	Image      *tree.Image           `json:"image"`
 }
 
@@ -70,66 +69,15 @@ func (d *Definition) Process(name string) *spec.Process {
 
 const sigterm = 15
 
-// sumOf returns a sum over what a run of p depends on. Fields that are empty do
-// not count, so a field that is new in a later gosup changes no sum. The
-// supervisor's ID makes guesses at the secrets in it useless elsewhere.
-func sumOf(p *spec.Process, supervisor string) string {
-	run := p.RunPart()
-	data, err := json.Marshal(run)
-	if err != nil {
-		return "" // a sum that nothing is compared with
-	}
-	var value any
-	if json.Unmarshal(data, &value) == nil {
-		data, _ = json.Marshal(prune(value)) // it came from JSON
-	}
-	sum := sha256.Sum256(append([]byte(supervisor+"\x00"), data...))
-	return hex.EncodeToString(sum[:16])
-}
-
-// prune drops what is empty from a value of JSON.
-func prune(value any) any {
-	switch v := value.(type) {
-	case map[string]any:
-		for key, x := range v {
-			if x = prune(x); x == nil {
-				delete(v, key)
-			} else {
-				v[key] = x
-			}
-		}
-		if len(v) == 0 {
-			return nil
-		}
-	case []any:
-		for i := range v {
-			v[i] = prune(v[i])
-		}
-		if len(v) == 0 {
-			return nil
-		}
-	case string:
-		if v == "" {
-			return nil
-		}
-	case float64:
-		if v == 0 {
-			return nil
-		}
-	case bool:
-		if !v {
-			return nil
-		}
-	}
-	return value
-}
-
-// Saver encodes states. Nodes that are as they were are not encoded again. The
-// zero value is ready.
+// Saver encodes states: a line for what all have in common, one for the
+// definitions, one for each node. Those that are as they were are not encoded
+// again; whoever changes a definition makes another map. The zero value is ready.
 type Saver struct {
-	lines map[*tree.NodeImage][]byte
-	seed  maphash.Seed
-	last  uint64 // the sum of what was encoded last, but for what moves by itself
+	defined     map[string]Definition // of which definitions is the line
+	definitions []byte
+	lines       map[*tree.NodeImage][]byte
+	seed        maphash.Seed
+	last        uint64 // the sum of what was encoded last, but for what moves by itself
 }
 
 // Seal puts a line before a body that tells what it is, and that it is whole.
@@ -185,10 +133,14 @@ func (s *Saver) Encode(state *State) ([]byte, error) {
 	if s.lines == nil {
 		s.seed = maphash.MakeSeed()
 	}
+	if err := s.define(state.Processes); err != nil {
+		return nil, err
+	}
 	var still maphash.Hash
 	still.SetSeed(s.seed)
 	still.Write(rest)
-	size := len(head) + 1
+	still.Write(s.definitions)
+	size := len(head) + 1 + len(s.definitions)
 	lines := make(map[*tree.NodeImage][]byte, len(state.Image.Nodes))
 	for _, n := range state.Image.Nodes {
 		line := s.lines[n]
@@ -209,10 +161,33 @@ func (s *Saver) Encode(state *State) ([]byte, error) {
 	}
 	s.last = still.Sum64()
 	body := append(append(make([]byte, 0, size), head...), '\n')
+	body = append(body, s.definitions...)
 	for _, n := range state.Image.Nodes {
 		body = append(body, lines[n]...)
 	}
 	return Seal(stateFormat, stateVersion, body), nil
+}
+
+// Forget drops what was encoded, which only makes the next Encode faster.
+func (s *Saver) Forget() {
+	if s.lines != nil {
+		s.lines = map[*tree.NodeImage][]byte{}
+	}
+	s.defined, s.definitions = nil, nil
+}
+
+// define encodes definitions that are not those of the last time.
+func (s *Saver) define(processes map[string]Definition) error {
+	same := reflect.ValueOf(processes).UnsafePointer() == reflect.ValueOf(s.defined).UnsafePointer()
+	if same && s.definitions != nil {
+		return nil
+	}
+	line, err := json.Marshal(processes)
+	if err != nil {
+		return fmt.Errorf("encode definitions: %w", err)
+	}
+	s.defined, s.definitions = processes, append(line, '\n')
+	return nil
 }
 
 func checksum(b []byte) string {
@@ -232,6 +207,10 @@ func Decode(data []byte) (*State, error) {
 	}
 	if s.Image == nil {
 		s.Image = &tree.Image{}
+	}
+	definitions, rest, _ := bytes.Cut(rest, []byte{'\n'})
+	if err := json.Unmarshal(definitions, &s.Processes); err != nil {
+		return nil, fmt.Errorf("it makes no sense: %w", err)
 	}
 	for line := range bytes.Lines(rest) {
 		n := &tree.NodeImage{}

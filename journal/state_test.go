@@ -91,18 +91,18 @@ func TestStateDamaged(t *testing.T) {
 			t.Fatalf("with byte %d changed it was taken: %+v", n, s)
 		}
 	}
-	newer := bytes.Replace(data, []byte(`"version":1`), []byte(`"version":2`), 1)
-	if _, err := Decode(newer); err == nil || !strings.Contains(err.Error(), "version 2, and this gosup reads version 1") {
+	newer := bytes.Replace(data, []byte(`"version":2`), []byte(`"version":3`), 1)
+	if _, err := Decode(newer); err == nil || !strings.Contains(err.Error(), "version 3, and this gosup reads version 2") {
 		t.Errorf("newer: %v", err)
 	}
 }
 
 func FuzzDecode(f *testing.F) {
-	f.Add([]byte("{\"format\":\"gosup state\",\"version\":1,\"bytes\":3,\"crc32c\":\"00000000\"}\n{}\n"), true)
+	f.Add([]byte("{\"format\":\"gosup state\",\"version\":2,\"bytes\":6,\"crc32c\":\"00000000\"}\n{}\n{}\n"), true)
 	f.Fuzz(func(t *testing.T, body []byte, sealed bool) {
 		data := body
 		if sealed { // so that the checksum does not keep everything out
-			data = append(fmt.Appendf(nil, "{\"format\":\"gosup state\",\"version\":1,\"bytes\":%d,\"crc32c\":%q}\n", len(body), checksum(body)), body...)
+			data = append(fmt.Appendf(nil, "{\"format\":\"gosup state\",\"version\":2,\"bytes\":%d,\"crc32c\":%q}\n", len(body), checksum(body)), body...)
 		}
 		s, err := Decode(data)
 		if err != nil {
@@ -141,6 +141,10 @@ func TestStateUnchanged(t *testing.T) {
 	if data := save(3); data != nil {
 		t.Errorf("a result that changes nothing was written: %s", data)
 	}
+	s.Forget()
+	if data := save(3); data != nil {
+		t.Errorf("what nobody remembers was written again: %s", data)
+	}
 	tr.Step(6e9, []tree.Event{tree.Asked{ID: 2, Verb: tree.AskStop, Names: []string{"web"}, By: "uid 0"}}, nil)
 	if save(4) == nil {
 		t.Error("a stop was not written")
@@ -161,6 +165,10 @@ func TestDefinitionOf(t *testing.T) {
 		"argv": func(p *spec.Process) { p.Argv = []string{"a", "b"} },
 		"env":  func(p *spec.Process) { p.Env = []string{"PASSWORD=hunter3"} },
 		"user": func(p *spec.Process) { p.Rights.User = &spec.User{UID: 5} },
+		"root": func(p *spec.Process) { p.Rights.User = &spec.User{} },
+		"a word moved": func(p *spec.Process) {
+			p.Argv, p.Env = []string{"a", "PASSWORD=hunter2"}, nil
+		},
 	} {
 		q := p
 		if change(&q); DefinitionOf(&q, "id").Sum == sum {

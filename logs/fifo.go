@@ -47,7 +47,7 @@ func removeFIFODir(path string) { os.Remove(path) }
 // fifoPath is where the FIFO of a stream lives: a process's name may hold
 // slashes, the folder is flat.
 func fifoPath(dir, name, ext string) string {
-	flat := strings.NewReplacer("%", "%25", "/", "%2F").Replace(name)
+	flat := flatten.Replace(name)
 	if len(flat) > maxFlat {
 		h := fnv.New64a()
 		h.Write([]byte(name))
@@ -55,6 +55,8 @@ func fifoPath(dir, name, ext string) string {
 	}
 	return filepath.Join(dir, flat+ext)
 }
+
+var flatten = strings.NewReplacer("%", "%25", "/", "%2F")
 
 // maxFlat is how long the name of a FIFO may be, without .out or .err.
 const maxFlat = unix.NAME_MAX - 4

@@ -76,7 +76,7 @@ func (m *Manager) Run() (code int) {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	defer close(m.ended)
-	trimmer := newTrimmer()
+	trimmer := newTrimmer(m.forget)
 	defer trimmer.timer.Stop()
 	for {
 		m.events = m.events[:0]
@@ -122,6 +122,13 @@ func (m *Manager) Run() (code int) {
 		case <-m.inbox.wake:
 		case <-timer.C:
 		}
+	}
+}
+
+// forget drops what only a burst of work needs. It may wait for a disk.
+func (m *Manager) forget() {
+	if m.saver != nil {
+		m.saver.forget()
 	}
 }
 

@@ -168,7 +168,7 @@ func TestPastSetAside(t *testing.T) {
 		{"empty", func(f string) error { return os.WriteFile(f, nil, 0o600) }, "no gosup state"},
 		{"cut short", func(f string) error { return os.WriteFile(f, whole[:len(whole)-9], 0o600) }, "damaged"},
 		{"newer", func(f string) error {
-			return os.WriteFile(f, bytes.Replace(whole, []byte(`"version":1`), []byte(`"version":7`), 1), 0o600)
+			return os.WriteFile(f, bytes.Replace(whole, []byte(`"version":2`), []byte(`"version":7`), 1), 0o600)
 		}, "version 7"},
 		{"garbage", func(f string) error { return os.WriteFile(f, []byte("\x00\xff\n\n{}"), 0o600) }, "no gosup state"},
 		{"a link", func(f string) error {

@@ -59,7 +59,8 @@ type saver struct {
 	over   chan struct{} // closed by close
 	done   chan struct{} // closed when all is written after that
 
-	// What follows belongs to the goroutine.
+	// What follows belongs to the goroutine, and to forget.
+	saving  sync.Mutex // held while it is used
 	encoder journal.Saver
 	sums    map[string]journal.Definition
 	summed  *spec.Tree
@@ -194,6 +195,8 @@ func (s *saver) save(durable bool) {
 	if s.dir == "" {
 		return
 	}
+	s.saving.Lock()
+	defer s.saving.Unlock()
 	s.mu.Lock()
 	offered := s.offered
 	s.mu.Unlock()
@@ -279,6 +282,20 @@ func (s *saver) sum(now *moment) {
 		sums[p.Name] = journal.DefinitionOf(p, s.base.Supervisor)
 	}
 	s.sums = sums
+}
+
+// forget drops what only makes the next saving faster. It waits for one that is
+// under way.
+func (s *saver) forget() {
+	s.saving.Lock()
+	defer s.saving.Unlock()
+	s.encoder.Forget()
+	if s.summed != nil {
+		for _, p := range s.summed.Processes() {
+			delete(s.sums, p.Name)
+		}
+		s.summed = nil
+	}
 }
 
 // writeWhole puts data in the place of a file: who opens it finds the old one or

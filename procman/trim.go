@@ -1,6 +1,7 @@
 package procman
 
 import (
+	"runtime"
 	"runtime/debug"
 	"time"
 )
@@ -20,8 +21,12 @@ type trimmer struct {
 	steps int
 }
 
-func newTrimmer() *trimmer {
-	return &trimmer{timer: time.AfterFunc(trimAfter, trim)}
+// newTrimmer returns one that has forget called before it looks for garbage.
+func newTrimmer(forget func()) *trimmer {
+	return &trimmer{timer: time.AfterFunc(trimAfter, func() {
+		forget()
+		trim()
+	})}
 }
 
 // stepped counts a step of the loop.
@@ -35,6 +40,7 @@ func (t *trimmer) stepped() {
 
 // trim runs on the timer's goroutine.
 func trim() {
+	runtime.GC() // what lies in pools outlives one collection
 	debug.FreeOSMemory()
 	dropCode()
 }
