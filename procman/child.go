@@ -71,7 +71,7 @@ func (h *hand) deliver(s tree.Signal) {
 			send(c.heir, sigs)
 		}
 	case spec.KillTree:
-		h.kin.adopt()
+		h.kin.adopt(h.flying > 0)
 		fallthrough
 	case spec.KillGroup:
 		h.kin.signal(c, s.Reach, sigs)

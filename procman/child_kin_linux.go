@@ -113,8 +113,10 @@ func (k *kin) left(c *child) bool {
 }
 
 // adopt reads the list of orphans, finds out whose the new ones are, and kills
-// those whose run is being killed. It reports whether the picture is complete.
-func (k *kin) adopt() bool {
+// those whose run is being killed. While runs are in flight, one that belongs to
+// none that is known is left for later. It reports whether the picture is
+// complete.
+func (k *kin) adopt(flying bool) bool {
 	if k.proc == nil {
 		return true
 	}
@@ -131,14 +133,18 @@ func (k *kin) adopt() bool {
 			k.settled = false
 			break
 		}
-		k.welcome(pid)
+		k.welcome(pid, flying)
 	}
 	return k.settled
 }
 
 // welcome finds out whose a new orphan is.
-func (k *kin) welcome(pid int) {
+func (k *kin) welcome(pid int, flying bool) {
 	c, sure := k.owner(pid)
+	if c == nil && flying {
+		k.settled = false
+		return
+	}
 	if !sure && k.unsure[pid] < doubts {
 		k.unsure[pid]++
 		k.settled = false

@@ -24,19 +24,16 @@ const forkerFrom = 256
 // the daemon's table by pidfd_getfd(2).
 type forker struct {
 	requests chan forkRequest
-	pidfd    int // of the daemon, in the forker's table
+	pidfd    int  // of the daemon, in the forker's table
+	busy     bool // for who uses it
 }
 
+// forkRequest is one fork. done is called on the forker's goroutine.
 type forkRequest struct {
-	path  string
-	argv  []string
-	attr  *syscall.ProcAttr
-	reply chan<- forkReply
-}
-
-type forkReply struct {
-	pid int
-	err error
+	path string
+	argv []string
+	attr *syscall.ProcAttr // not changed
+	done func(pid int, err error)
 }
 
 // errForker means that the forker could not do it, and nothing was forked.
@@ -56,13 +53,19 @@ func newForker() (*forker, error) {
 
 func (f *forker) close() { close(f.requests) }
 
-// fork forks and executes like syscall.ForkExec. attr is not changed.
-func (f *forker) fork(path string, argv []string, attr *syscall.ProcAttr) (int, error) {
-	reply := make(chan forkReply, 1)
-	f.requests <- forkRequest{path, argv, attr, reply}
-	r := <-reply
-	return r.pid, r.err
+// fork forks and executes like syscall.ForkExec.
+func (f *forker) fork(path string, argv []string, attr *syscall.ProcAttr) (pid int, err error) {
+	done := make(chan struct{})
+	f.begin(forkRequest{path, argv, attr, func(p int, e error) {
+		pid, err = p, e
+		close(done)
+	}})
+	<-done
+	return pid, err
 }
+
+// begin has a fork done. The one before must be done.
+func (f *forker) begin(r forkRequest) { f.requests <- r }
 
 // work is the forker's goroutine. Its thread is not given back: it ends with
 // the goroutine.
@@ -86,8 +89,7 @@ func (f *forker) work(ready chan<- error) {
 	}
 	ready <- nil
 	for r := range f.requests {
-		pid, err := f.serve(r)
-		r.reply <- forkReply{pid, err}
+		r.done(f.serve(r))
 	}
 }
 

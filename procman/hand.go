@@ -55,7 +55,7 @@ type hand struct {
 
 	// What follows belongs to the hand's goroutine.
 	queue   []*startOrder          // not yet forked, in the order in which they will be
-	held    map[runKey]*startOrder // the same, by run
+	held    map[runKey]*startOrder // these and those in flight, by run
 	runs    map[runKey]*child      // forked and not yet gone
 	leaders map[int]*child         // by the pid of a first process not yet reaped
 	heirs   map[int]*child         // by the pid of the one that a run goes on in, see heir.go
@@ -65,11 +65,12 @@ type hand struct {
 	ooms    oomCounter
 	mounts  mounts
 
-	forker   *forker // nil until there are many runs
-	noForker bool    // there can be none
-	retiring bool    // it ends once it is idle
-	dead     bool    // children may have ended that are not yet reaped
-	again    bool    // there is more to do before it may wait
+	forkers  []*forker // none until there are many runs, or many to start
+	noForker bool      // there can be none
+	flying   int       // forks that forkers are at
+	retiring bool      // it ends once it is idle
+	dead     bool      // children may have ended that are not yet reaped
+	again    bool      // there is more to do before it may wait
 }
 
 // handOptions are the parts of the world that may be different. The zero value
@@ -142,6 +143,7 @@ type runKey struct {
 type startOrder struct {
 	launch
 	signals []tree.Signal
+	alone   bool // a forker could not do it
 }
 
 // newHand returns a hand at work. It ends with close. Both functions are
@@ -219,7 +221,7 @@ func (h *hand) idle() bool {
 			return false
 		}
 	}
-	return len(h.queue) == 0 && !h.dead
+	return len(h.queue) == 0 && h.flying == 0 && !h.dead
 }
 
 // work is the hand's goroutine. It ends with close.
@@ -246,7 +248,7 @@ func (h *hand) work() {
 			h.end()
 			return
 		}
-		if len(h.queue) == 0 {
+		if !h.mayFork() || h.delegate() {
 			continue
 		}
 		runtime.LockOSThread()
@@ -264,10 +266,16 @@ func (h *hand) work() {
 		h.forkNext()
 		blockSignals(mask)
 		runtime.UnlockOSThread()
-		if len(h.queue) == 0 {
-			h.kin.cgroups.tidy()
-		}
+		h.rest()
 	}
+}
+
+// rest is what the hand does once nothing waits to be started.
+func (h *hand) rest() {
+	if len(h.queue) > 0 || h.flying > 0 {
+		return
+	}
+	h.kin.cgroups.tidy()
 }
 
 // turn comes before each fork: it reads all messages, and reaps a batch if
@@ -286,18 +294,16 @@ func (h *hand) turn() {
 		h.dead = true
 	default:
 	}
-	if h.dead {
+	if h.dead && h.flying == 0 {
 		h.dead = false
 		h.reap()
 	}
-	h.again = h.again || h.dead || len(h.queue) > 0
+	h.again = h.dead && h.flying == 0 || h.mayFork()
 }
 
 // forkNext does the first start of the queue.
 func (h *hand) forkNext() {
-	o := h.queue[0]
-	h.queue[0] = nil // what it holds is no longer needed once it is forked
-	h.queue = h.queue[1:]
+	o := h.dequeue()
 	delete(h.held, o.key())
 	h.fork(o)
 	h.again = true
@@ -317,6 +323,11 @@ func (h *hand) enqueue(o *startOrder) {
 func (h *hand) read(m message) {
 	if m.report != nil {
 		h.prepared(m.report)
+		return
+	}
+	if m.landed != nil {
+		h.landed(m.landed)
+		h.rest()
 		return
 	}
 	if m.heir != nil {
@@ -343,8 +354,9 @@ func (h *hand) read(m message) {
 }
 
 func (h *hand) end() {
-	if h.forker != nil {
-		h.forker.close()
+	h.landAll()
+	for _, f := range h.forkers {
+		f.close()
 	}
 	h.waiter.close(h.chld)
 	h.kin.close()
@@ -359,10 +371,11 @@ func (h *hand) end() {
 
 func (l *launch) key() runKey { return runKey{l.Node, l.Run} }
 
-// message is what the hand can be told: a start, a shim's report, an
-// inheritance, that something has ended, or else a signal.
+// message is what the hand can be told: a start, a forker's or a shim's report,
+// an inheritance, that something has ended, or else a signal.
 type message struct {
 	start  *startOrder
+	landed *flight
 	report *report
 	heir   *inheritance
 	fell   bool // processes of far runs may have ended

@@ -22,9 +22,7 @@ const defaultPath = "/usr/local/bin:/usr/bin:/bin"
 func (h *hand) fork(o *startOrder) {
 	rights, cred, shim := h.rights(o.Rights)
 	var err error
-	// A child that is forked plainly holds up all of gosup until it executes its
-	// program; one that may never come so far is left to the shim.
-	if shim || o.Listens || o.Apart || h.mounts.hangs(&o.launch) {
+	if shim || h.needsShim(o) {
 		err = h.forkShim(o, rights)
 	} else {
 		err = h.forkPlain(o, cred)
@@ -32,6 +30,13 @@ func (h *hand) fork(o *startOrder) {
 	if err != nil {
 		h.emit(startFailed(o.key(), err))
 	}
+}
+
+// needsShim reports whether a start goes through the shim whatever its rights
+// are. A child that is forked plainly holds up all of gosup until it executes
+// its program; one that may never come so far is left to the shim.
+func (h *hand) needsShim(o *startOrder) bool {
+	return o.Listens || o.Apart || h.mounts.hangs(&o.launch)
 }
 
 func startFailed(k runKey, err error) tree.StartFailed {
@@ -74,25 +79,8 @@ func (h *hand) born(o *startOrder, c *child) {
 // spawn forks and executes. It returns when the program is executing, or with
 // the kernel's error when nothing is.
 func (h *hand) spawn(l *launch, path string, cred *syscall.Credential) (*child, error) {
-	c := &child{runKey: l.key(), tag: l.Tag, reach: l.Reach, tty: -1, started: h.now()}
-	attr := &syscall.ProcAttr{Dir: l.Dir, Env: l.Env, Files: make([]uintptr, len(l.Files))}
-	for i, fd := range l.Files {
-		if fd == -1 {
-			fd = h.null
-		}
-		attr.Files[i] = uintptr(fd)
-		if fd == closedFile {
-			attr.Files[i] = ^uintptr(0) // as package syscall has it
-		}
-	}
-	attr.Sys, c.tty = h.session(l)
-	attr.Sys.Credential = cred
+	c, attr, cgroup := h.outfit(l, cred)
 	limited := l.Cgroup != spec.Cgroup{}
-	cgroup := -1
-	if l.Reach == spec.KillTree || limited {
-		c.cgroup, cgroup = h.kin.cgroups.add()
-		intoCgroup(attr.Sys, cgroup)
-	}
 	var err error
 	if limited {
 		err = h.kin.cgroups.limit(c.cgroup, l.Cgroup)
@@ -122,41 +110,35 @@ func (h *hand) spawn(l *launch, path string, cred *syscall.Credential) (*child, 
 	return c, err
 }
 
+// outfit makes the child of a launch and what package syscall wants to know of
+// it. The descriptor of its cgroup, -1 for none, is the caller's to close.
+func (h *hand) outfit(l *launch, cred *syscall.Credential) (c *child, attr *syscall.ProcAttr, cgroup int) {
+	c = &child{runKey: l.key(), tag: l.Tag, reach: l.Reach, tty: -1, started: h.now()}
+	attr = &syscall.ProcAttr{Dir: l.Dir, Env: l.Env, Files: make([]uintptr, len(l.Files))}
+	for i, fd := range l.Files {
+		if fd == -1 {
+			fd = h.null
+		}
+		attr.Files[i] = uintptr(fd)
+		if fd == closedFile {
+			attr.Files[i] = ^uintptr(0) // as package syscall has it
+		}
+	}
+	attr.Sys, c.tty = h.session(l)
+	attr.Sys.Credential = cred
+	cgroup = -1
+	if l.Reach == spec.KillTree || l.Cgroup != (spec.Cgroup{}) {
+		c.cgroup, cgroup = h.kin.cgroups.add()
+		intoCgroup(attr.Sys, cgroup)
+	}
+	return c, attr, cgroup
+}
+
 // cgroupError is why a run cannot have the limits that it should.
 type cgroupError struct{ err error }
 
 func (e *cgroupError) Error() string { return "cgroup: " + e.err.Error() }
 func (e *cgroupError) Unwrap() error { return e.err }
-
-// forkExec is syscall.ForkExec for a process that has run out of descriptors:
-// the pipe over which the child would report needs two.
-func (h *hand) forkExec(path string, argv []string, attr *syscall.ProcAttr) (int, error) {
-	if f := h.forkerFor(attr); f != nil {
-		if pid, err := f.fork(path, argv, attr); err != errForker {
-			return pid, err
-		}
-	}
-	pid, err := syscall.ForkExec(path, argv, attr)
-	if err == syscall.EMFILE || err == syscall.ENFILE {
-		h.reserve.drop()
-		pid, err = syscall.ForkExec(path, argv, attr)
-		h.reserve.fill()
-	}
-	return pid, err
-}
-
-// forkerFor returns the forker where forking through it is worth while and
-// possible; nil otherwise.
-func (h *hand) forkerFor(attr *syscall.ProcAttr) *forker {
-	if len(h.runs) < forkerFrom || attr.Sys.Foreground {
-		return nil
-	}
-	if h.forker == nil && !h.noForker {
-		f, err := newForker()
-		h.forker, h.noForker = f, err != nil
-	}
-	return h.forker
-}
 
 // session says in which session and process group the child is to be. The
 // terminal that it is to be given is returned as a descriptor of the hand's

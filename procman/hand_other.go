@@ -60,7 +60,7 @@ func (*kin) close()                                     {}
 func (*kin) born(*child)                                {}
 func (*kin) forget(*child)                              {}
 func (*kin) left(*child) bool                           { return false }
-func (*kin) adopt() bool                                { return true }
+func (*kin) adopt(bool) bool                            { return true }
 func (*kin) dying(int) bool                             { return false }
 
 func (*kin) blink()                 {}

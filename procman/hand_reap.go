@@ -62,10 +62,10 @@ func (h *hand) survey() (ended []*child) {
 	}
 	// An orphan that is seen to be ending has handed its own children to this
 	// process, maybe after the list was read: look again once it is reaped.
-	settled := h.kin.adopt()
+	settled := h.kin.adopt(false)
 	for try := 1; !settled && try < surveyTries; try++ {
 		ended = h.collect(ended)
-		settled = h.kin.adopt()
+		settled = h.kin.adopt(false)
 	}
 	h.dead = h.dead || !settled
 	return ended
