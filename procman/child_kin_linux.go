@@ -362,10 +362,16 @@ func groupHasChildren(pgid int) bool {
 	}
 }
 
-// reapOne reaps a child that has ended. The pid is peeked at first: until the
-// zombie is reaped, nobody else can have its number.
-func (h *hand) reapOne() (pid int, status syscall.WaitStatus, usage *syscall.Rusage, ok bool) {
-	pid = peek()
+// reapOne reaps a child that has ended: the one with that pid, if it is one, or
+// with 0 any. The pid is peeked at first: until the zombie is reaped, nobody else
+// can have its number.
+func (h *hand) reapOne(pid int) (_ int, status syscall.WaitStatus, usage *syscall.Rusage, ok bool) {
+	if pid != 0 {
+		pid = waitFor(unix.P_PID, pid, unix.WNOHANG)
+	}
+	if pid == 0 {
+		pid = waitFor(unix.P_ALL, 0, unix.WNOHANG)
+	}
 	if pid == 0 {
 		return 0, 0, nil, false
 	}
@@ -379,16 +385,18 @@ func (h *hand) reapOne() (pid int, status syscall.WaitStatus, usage *syscall.Rus
 	}
 }
 
-// peek returns the pid of a child that has ended, 0 if there is none.
-func peek() int {
+// waitFor waits for the end of a child, or of any, and returns its pid. It stays
+// a zombie. 0 means that there is no such child, or with WNOHANG that none has
+// ended. To look for any the kernel looks at all.
+func waitFor(idType, id, options int) int {
 	var info unix.Siginfo
 	for {
-		err := unix.Waitid(unix.P_ALL, 0, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
+		err := unix.Waitid(idType, id, &info, unix.WEXITED|unix.WNOWAIT|options, nil)
 		if err == unix.EINTR {
 			continue
 		}
 		if err != nil {
-			return 0 // ECHILD: there is no child at all
+			return 0 // ECHILD
 		}
 		// si_pid is the first field of the union, which is aligned as a pointer
 		// is; see sigaction(2).

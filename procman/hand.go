@@ -70,6 +70,8 @@ type hand struct {
 	flying   int       // forks that forkers are at
 	retiring bool      // it ends once it is idle
 	dead     bool      // children may have ended that are not yet reaped
+	told     int       // the one that the waiter has told of, until it may wait for the next; 0 for none
+	reaped   tree.Time // when one was last
 	again    bool      // there is more to do before it may wait
 }
 
@@ -231,7 +233,7 @@ func (h *hand) work() {
 			select {
 			case <-h.quit:
 			case <-h.mail.wake:
-			case <-h.waiter.ended:
+			case h.told = <-h.waiter.ended:
 				h.dead = true
 			case <-h.chld:
 				h.dead = true
@@ -288,7 +290,7 @@ func (h *hand) turn() {
 		h.read(m)
 	}
 	select {
-	case <-h.waiter.ended:
+	case h.told = <-h.waiter.ended:
 		h.dead = true
 	case <-h.chld:
 		h.dead = true

@@ -29,7 +29,7 @@ func dupTerminal(int) int        { return -1 }
 func access(path string) error   { return unix.Access(path, unix.X_OK) }
 
 // waiter leaves it to SIGCHLD to tell that a child has ended.
-type waiter struct{ ended chan struct{} }
+type waiter struct{ ended chan int }
 
 func (*waiter) open(chld chan<- os.Signal, _ <-chan struct{}) { signal.Notify(chld, syscall.SIGCHLD) }
 func (*waiter) close(chld chan<- os.Signal)                   { signal.Stop(chld) }
@@ -89,7 +89,7 @@ func intoCgroup(*syscall.SysProcAttr, int) {}
 func cgroupRefused(error) bool             { return false }
 
 // reapOne reaps a child that has ended.
-func (h *hand) reapOne() (pid int, status syscall.WaitStatus, usage *syscall.Rusage, ok bool) {
+func (h *hand) reapOne(int) (pid int, status syscall.WaitStatus, usage *syscall.Rusage, ok bool) {
 	usage = new(syscall.Rusage)
 	for {
 		pid, err := syscall.Wait4(-1, &status, unix.WNOHANG, usage)

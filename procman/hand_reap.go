@@ -16,13 +16,16 @@ const (
 	// surveyTries bounds how often the orphans are looked at again because one
 	// of them was just ending.
 	surveyTries = 16
+	// rush is how soon after another a child ends where many may be ending.
+	rush = time.Millisecond
 )
 
 // reap collects the children that have ended, finds out what is left of their
 // runs, and tells. It does one batch; if there may be more, h.dead says so.
 func (h *hand) reap() {
 	ended := h.survey()
-	if !h.dead {
+	if !h.dead && h.told != 0 {
+		h.told = 0
 		h.waiter.next()
 	}
 	for _, c := range ended {
@@ -55,7 +58,8 @@ func (h *hand) reap() {
 
 // survey collects those that have ended, and the orphans that they have left.
 func (h *hand) survey() (ended []*child) {
-	ended = append(h.collect(h.late), h.farEnded()...)
+	rushed := h.now().Sub(h.reaped) < rush
+	ended = append(h.collect(h.late, h.told != 0 && !rushed), h.farEnded()...)
 	h.late = nil
 	if len(ended) == 0 && len(h.fading) == 0 {
 		return nil
@@ -64,7 +68,7 @@ func (h *hand) survey() (ended []*child) {
 	// process, maybe after the list was read: look again once it is reaped.
 	settled := h.kin.adopt(false)
 	for try := 1; !settled && try < surveyTries; try++ {
-		ended = h.collect(ended)
+		ended = h.collect(ended, false)
 		settled = h.kin.adopt(false)
 	}
 	h.dead = h.dead || !settled
@@ -72,33 +76,45 @@ func (h *hand) survey() (ended []*child) {
 }
 
 // collect reaps up to a batch of children and adds the runs whose first
-// process was among them to ended.
-func (h *hand) collect(ended []*child) []*child {
+// process was among them to ended. With one it reaps just the child that the
+// waiter has told of: to look for others takes the kernel the longer the more
+// there are, and if there are any, the waiter will tell.
+func (h *hand) collect(ended []*child, one bool) []*child {
+	known := h.told
 	for range reapBatch {
-		pid, status, usage, ok := h.reapOne()
+		pid, status, usage, ok := h.reapOne(known)
 		if !ok {
 			return ended
 		}
-		c := h.leaders[pid]
-		if c == nil {
-			if c = h.bereft(pid); c != nil {
-				c.exit = h.exitOf(c, status, usage)
-				ended = append(ended, c)
-			}
-			continue
+		known = 0
+		if c := h.over(pid); c != nil {
+			c.exit = h.exitOf(c, status, usage)
+			h.reaped = c.exit.At
+			ended = append(ended, c)
 		}
-		delete(h.leaders, pid)
-		c.over = true
-		c.exit = h.exitOf(c, status, usage)
-		if c.tty >= 0 {
-			takeTerminal(c.tty)
-			syscall.Close(c.tty)
-			c.tty = -1
+		if one {
+			return ended
 		}
-		ended = append(ended, c)
 	}
 	h.dead = true
 	return ended
+}
+
+// over returns the run that is over, or goes on in nobody any more, since a child
+// was reaped; nil if it was nobody's.
+func (h *hand) over(pid int) *child {
+	c := h.leaders[pid]
+	if c == nil {
+		return h.bereft(pid)
+	}
+	delete(h.leaders, pid)
+	c.over = true
+	if c.tty >= 0 {
+		takeTerminal(c.tty)
+		syscall.Close(c.tty)
+		c.tty = -1
+	}
+	return c
 }
 
 // pinned is called while a child that has ended is a zombie, which keeps its

@@ -17,15 +17,15 @@ import (
 // It only looks. A child stays a zombie until the hand reaps it, and until
 // then waitid(2) would not wait again.
 type waiter struct {
-	ended  chan struct{} // a child has ended
-	reaped chan struct{} // the hand has reaped all that had
+	ended  chan int      // the pid of a child that has ended
+	reaped chan struct{} // the hand has reaped it, and it is to wait for the next
 	born   chan struct{} // there is a child
 	quit   <-chan struct{}
 }
 
 // open begins to wait, until quit is closed and after that one child has ended.
 func (w *waiter) open(chld chan<- os.Signal, quit <-chan struct{}) {
-	w.ended = make(chan struct{}, 1)
+	w.ended = make(chan int, 1)
 	w.reaped, w.born = make(chan struct{}, 1), make(chan struct{}, 1)
 	w.quit = quit
 	// Were SIGCHLD ignored, as it may be inherited, the kernel would throw the
@@ -41,7 +41,8 @@ func (w *waiter) open(chld chan<- os.Signal, quit <-chan struct{}) {
 
 func (w *waiter) close(chld chan<- os.Signal) { signal.Stop(chld) }
 
-// next lets it wait for the next end, once all that it told of are reaped.
+// next lets it wait for the next end, once what it told of is reaped. It must be
+// called once for each that it tells of.
 func (w *waiter) next() { ring(w.reaped) }
 
 // fork tells it that there is a child again.
@@ -50,8 +51,8 @@ func (w *waiter) fork() { ring(w.born) }
 func (w *waiter) work() {
 	for {
 		next := w.reaped
-		if awaitEnd() {
-			ring(w.ended)
+		if pid := awaitEnd(); pid != 0 {
+			w.ended <- pid
 		} else {
 			next = w.born
 		}
@@ -67,12 +68,6 @@ func (w *waiter) work() {
 	}
 }
 
-// awaitEnd waits until a child has ended; false if there is no child.
-func awaitEnd() bool {
-	for {
-		err := unix.Waitid(unix.P_ALL, 0, nil, unix.WEXITED|unix.WNOWAIT, nil)
-		if err != unix.EINTR {
-			return err == nil
-		}
-	}
-}
+// awaitEnd waits until a child has ended and returns its pid; 0 if there is no
+// child.
+func awaitEnd() int { return waitFor(unix.P_ALL, 0, 0) }
