@@ -34,10 +34,11 @@ type flight struct {
 }
 
 // delegate has a forker do the first start of the queue, if that is worth it.
-// What is special is left to the hand.
+// What is special is left to the hand, and what restarts: who crashes in a crowd
+// would be reaped late, and a sound process with it.
 func (h *hand) delegate() bool {
 	o := h.queue[0]
-	if o.alone || o.Foreground || o.Cgroup != (spec.Cgroup{}) || h.flying == 0 && len(h.queue) < crowd {
+	if o.alone || o.Restarts > 0 || o.Foreground || o.Cgroup != (spec.Cgroup{}) || h.flying == 0 && len(h.queue) < crowd {
 		return false
 	}
 	_, cred, shim := h.rights(o.Rights)
