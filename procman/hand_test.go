@@ -121,6 +121,66 @@ func TestForksWhoIsRestartedLessFirst(t *testing.T) {
 	}
 }
 
+// TestStartsOvertake: a start waits neither for those of who is restarted more
+// often nor for what has happened to others, but for everything else, and for its
+// own process.
+func TestStartsOvertake(t *testing.T) {
+	t.Parallel()
+	start := func(node tree.NodeID, restarts int) tree.Start {
+		return tree.Start{Node: node, Run: 9, Restarts: restarts}
+	}
+	tests := []struct {
+		name   string
+		queued []any
+		at     int // where a start of node 1 that was restarted 3 times comes
+	}{
+		{"nothing", nil, 0},
+		{"crashes", []any{tree.Exited{Node: 2}, start(2, 50), tree.Started{Node: 3}, tree.Crashed{Node: 4}}, 0},
+		{"who is restarted as often", []any{start(2, 3), start(3, 4)}, 1},
+		{"its own end", []any{tree.Exited{Node: 2}, tree.Exited{Node: 1}, tree.Exited{Node: 3}}, 2},
+		{"a change", []any{tree.Changed{Node: 2}, tree.Exited{Node: 3}}, 1},
+		{"a name that is freed", []any{tree.Exited{Node: 3}, tree.Forget{Node: 2}}, 2},
+	}
+	for _, tt := range tests {
+		q := jobs{wake: make(chan struct{}, 1)}
+		for _, job := range tt.queued {
+			q.items = append(q.items, job)
+		}
+		q.put(start(1, 3))
+		if got := slices.Index(q.items, any(start(1, 3))); got != tt.at {
+			t.Errorf("%s: it comes at %d, want %d", tt.name, got, tt.at)
+		}
+	}
+}
+
+// TestJobsComeOnce: whatever is put while others are taken comes once, in order.
+func TestJobsComeOnce(t *testing.T) {
+	t.Parallel()
+	q := jobs{wake: make(chan struct{}, 1)}
+	const n = 5000
+	put, got := 0, 0
+	for got < n {
+		for range 3 {
+			if put < n {
+				q.put(put)
+				put++
+			}
+		}
+		job, ended := q.take()
+		if job != got || ended {
+			t.Fatalf("got %v, %v, want %d", job, ended, got)
+		}
+		got++
+		if len(q.items) > n-got+2*maxTaken {
+			t.Fatalf("%d are kept, of which %d are to come", len(q.items), put-got)
+		}
+	}
+	q.end()
+	if job, ended := q.take(); job != nil || !ended {
+		t.Errorf("at the end: %v, %v", job, ended)
+	}
+}
+
 // TestEquipsWhoIsRestartedLessFirst: the same holds before that, while more
 // start than are equipped ahead.
 func TestEquipsWhoIsRestartedLessFirst(t *testing.T) {

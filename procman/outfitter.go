@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 
 	"gosup/logs"
 	"gosup/spec"
@@ -43,7 +42,7 @@ type outfitter struct {
 	records   *records
 
 	descriptors *descriptors
-	retired     bool      // another daemon goes on with what is open; set before queue.ended
+	retired     bool      // another daemon goes on with what is open; set before queue.end
 	inherited   []heldEar // of the daemon before this one, until they are taken
 }
 
@@ -55,28 +54,6 @@ type outlet struct {
 
 	over  chan struct{} // closed when that has ended, and its probes with it
 	ended uint64        // the latest run that has
-}
-
-// jobs is a queue without a bound, like inbox.
-type jobs struct {
-	mu    sync.Mutex
-	items []any
-	ended bool
-	wake  chan struct{}
-}
-
-func (q *jobs) put(job any) {
-	q.mu.Lock()
-	q.items = append(q.items, job)
-	q.mu.Unlock()
-	q.ring()
-}
-
-func (q *jobs) ring() {
-	select {
-	case q.wake <- struct{}{}:
-	default:
-	}
 }
 
 func newOutfitter(m *Manager) *outfitter {
@@ -123,39 +100,28 @@ func (o *outfitter) heard(e tree.Event) {
 // close ends the goroutine once all that is queued is done, and closes the
 // output.
 func (o *outfitter) close() {
-	o.queue.mu.Lock()
-	o.queue.ended = true
-	o.queue.mu.Unlock()
-	o.queue.ring()
+	o.queue.end()
 	<-o.done
 }
 
-// work does the jobs in their order. It ends with close.
+// work does the jobs. It ends with close.
 func (o *outfitter) work() {
 	defer close(o.done)
-	var batch []any
 	for {
-		o.queue.mu.Lock()
-		batch, o.queue.items = o.queue.items, batch[:0]
-		ended := o.queue.ended
-		o.queue.mu.Unlock()
-		for _, job := range batch {
+		job, ended := o.queue.take()
+		switch {
+		case job != nil:
 			o.do(job)
-		}
-		if len(batch) == 0 {
-			if ended && o.retired {
-				o.m.recorder.close()
-				return
-			}
-			if ended {
-				o.m.recorder.close()
+		case ended:
+			o.m.recorder.close()
+			if !o.retired {
 				o.closeSinks()
 				o.records.close()
-				return
 			}
+			return
+		default:
 			<-o.queue.wake
 		}
-		clear(batch)
 	}
 }
 

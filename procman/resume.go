@@ -83,10 +83,8 @@ func (o *outfitter) inherit(id tree.NodeID, run uint64) *os.File {
 // retire ends the outfitter's goroutine once all that is queued is done, and
 // leaves everything open.
 func (o *outfitter) retire() {
-	o.queue.mu.Lock()
-	o.retired, o.queue.ended = true, true
-	o.queue.mu.Unlock()
-	o.queue.ring()
+	o.retired = true
+	o.queue.end()
 	<-o.done
 }
 
