@@ -10,9 +10,10 @@ import (
 )
 
 const (
-	// together is how far apart probes may be due that are sent at one time:
-	// what probing costs is the wake-ups.
-	together = 5 * time.Millisecond
+	// Where one probe is sent, those go with it that are due within this part of
+	// their interval, and within maxEarly: what probing costs is the wake-ups.
+	early    = 100
+	maxEarly = 20 * time.Millisecond
 	// manyChecks is from how many checks on the first probes are spread out.
 	manyChecks = 32
 	// golden, as a step on the circle of 2^64 points, spreads any number of
@@ -133,9 +134,10 @@ func (t *Tree) hurried(n *node) bool {
 	return false
 }
 
-// check sends the probes of n that are due by then and notices a heartbeat that
-// has stopped. It returns when to look again; policy.Never for not at all.
-func (t *Tree) check(n *node, by Time) Time {
+// check sends the probes of n that are due, or nearly so where others are, and
+// notices a heartbeat that has stopped. It returns when to look again;
+// policy.Never for not at all.
+func (t *Tree) check(n *node, others bool) Time {
 	if n.vigil == nil || n.body != alive || !n.ready || n.parting() {
 		return policy.Never
 	}
@@ -151,6 +153,10 @@ func (t *Tree) check(n *node, by Time) Time {
 			continue
 		}
 		t.hurryProbe(n, c)
+		by := t.now
+		if others {
+			by = by.Add(min(s.Interval/early, maxEarly))
+		}
 		if c.due <= by {
 			t.probe(n, i)
 		}

@@ -26,10 +26,7 @@ func (t *Tree) settle() {
 // fire does what is due of readiness and health. It comes before the passes,
 // which act on what it decides.
 func (t *Tree) fire() {
-	by := t.now
-	if t.now >= t.checksNext {
-		by = t.now.Add(together) // one is due: a few others go with it
-	}
+	due := t.now >= t.checksNext
 	t.checksNext = policy.Never
 	for i := range t.nodes {
 		n := &t.nodes[i]
@@ -37,7 +34,7 @@ func (t *Tree) fire() {
 			t.checksNext = min(t.checksNext, t.undone(n))
 		}
 		if n.body == alive {
-			t.checksNext = min(t.checksNext, t.prepare(n), t.check(n, by))
+			t.checksNext = min(t.checksNext, t.prepare(n), t.check(n, due))
 		}
 		if n.touched && i > 0 {
 			t.parts[n.part].news = true

@@ -17,6 +17,8 @@ import (
 func TestProbesAreSpread(t *testing.T) {
 	t.Parallel()
 	const count, interval = 1000, 2 * time.Second
+	const early = interval / 100
+	times := map[tree.Time]bool{} // at which any was probed
 	s := &spec.Tree{}
 	for i := range count {
 		p := parseProcess(fmt.Sprintf("p%d", i), []string{"check=2s"})
@@ -36,25 +38,30 @@ func TestProbesAreSpread(t *testing.T) {
 		now := w.Now()
 		switch before, again := last[p.Node]; {
 		case !again:
-			if since := now.Sub(start); since < interval/2-5*time.Millisecond || since > interval*3/2 {
+			if since := now.Sub(start); since < interval/2-early || since > interval*3/2 {
 				t.Errorf("first probe after %v", since)
 			}
 		default:
-			if gap := now.Sub(before); gap < interval-5*time.Millisecond || gap > interval+5*time.Millisecond {
+			if gap := now.Sub(before); gap < interval-early || gap > interval+early {
 				t.Errorf("probed again after %v", gap)
 			}
 			slots[now.Sub(start)%interval/(interval/100)]++
 		}
 		last[p.Node] = now
+		times[now] = true
 	}
 	const rounds = 5
 	w.RunTo(start.Add(interval * 3 / 2))
 	steps := w.Steps()
+	clear(times)
 	w.RunTo(start.Add(interval*3/2 + rounds*interval))
 	for i, n := range slots {
 		if want := rounds * count / 100; n < want/2 || n > 2*want {
 			t.Errorf("slot %d of 100 has %d probes, about %d are wanted", i, n, want)
 		}
+	}
+	if most := rounds * int(interval/early) * 11 / 10; len(times) > most {
+		t.Errorf("probes were sent at %d times, want %d at most", len(times), most)
 	}
 	if steps = w.Steps() - steps; steps > rounds*count*3/2 {
 		t.Errorf("%d steps for %d probes and their results", steps, rounds*count)
