@@ -47,6 +47,7 @@ type hand struct {
 	waiter  waiter
 	quit    chan struct{}
 	done    chan struct{}
+	cleared chan struct{} // closed when nothing is left of it, some time after done
 	strays  atomic.Uint64
 	null    int // /dev/null, or -1
 	self    identity
@@ -157,6 +158,7 @@ func newHand(emit func(tree.Event), now func() tree.Time, opt handOptions) *hand
 		chld:    make(chan os.Signal, 1),
 		quit:    make(chan struct{}),
 		done:    make(chan struct{}),
+		cleared: make(chan struct{}),
 		held:    make(map[runKey]*startOrder),
 		runs:    make(map[runKey]*child),
 		leaders: make(map[int]*child),
@@ -191,15 +193,32 @@ func (h *hand) signal(s tree.Signal) { h.mail.put(message{signal: s}) }
 // strangers returns how many orphans of nobody have been reaped.
 func (h *hand) strangers() uint64 { return h.strays.Load() }
 
-// close ends the hand's goroutine and waits for that. Processes live on;
+// close ends the hand and waits until nothing is left of it. Processes live on;
 // starts that have not been answered never are.
 func (h *hand) close(ctx context.Context) error {
+	err := h.stop(ctx)
+	if err == nil {
+		h.clear(ctx)
+	}
+	return err
+}
+
+// stop is close without the wait for the cgroups to be removed, which clear
+// waits for.
+func (h *hand) stop(ctx context.Context) error {
 	close(h.quit)
 	select {
 	case <-h.done:
 		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("end the hand: %w", ctx.Err())
+	}
+}
+
+func (h *hand) clear(ctx context.Context) {
+	select {
+	case <-h.cleared:
+	case <-ctx.Done():
 	}
 }
 
@@ -210,6 +229,7 @@ func (h *hand) retire(ctx context.Context) error {
 	h.mail.put(message{retire: true})
 	select {
 	case <-h.done:
+		h.clear(ctx)
 		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("retire the hand: %w", ctx.Err())
@@ -361,7 +381,10 @@ func (h *hand) end() {
 		f.close()
 	}
 	h.waiter.close(h.chld)
-	h.kin.close()
+	go func() {
+		h.kin.close()
+		close(h.cleared)
+	}()
 	h.ooms.close()
 	h.mounts.close()
 	if h.null >= 0 {

@@ -211,12 +211,13 @@ func newManager(opt Options, c clock) *Manager {
 // processes have left in their pipes. It waits for at most ctx.
 func (m *Manager) Close(ctx context.Context) error {
 	m.tasks.close(ctx)
-	err := m.hand.close(ctx)
+	err := m.hand.stop(ctx)
 	if o, ok := m.crew.(*outfitter); ok {
 		o.close()
 	}
 	m.reporter.wait(ctx)
 	m.saver.close(ctx)
+	m.hand.clear(ctx)
 	if m.cgroups != "" {
 		_ = os.Remove(m.cgroups) // what still lives in it keeps it
 	}
