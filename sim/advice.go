@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -32,14 +33,22 @@ func Advise(s *spec.Tree) []Advice {
 
 func adviseGroup(s *spec.Tree, g *spec.Group, out *[]Advice) {
 	told := false
+	var played []verdict
 	for _, m := range g.Members {
 		switch {
 		case m.Group != nil:
 			adviseGroup(s, m.Group, out)
 		case m.Process.Restart.Policy == policy.Not:
 		case !g.Strategy.Ordered():
-			if a, ok := adviseProcess(s, m.Process.Name); ok {
-				*out = append(*out, a)
+			// Members with the same settings have the same fate: it is played once.
+			at := slices.IndexFunc(played, func(v verdict) bool { return v.like(m.Process) })
+			if at < 0 {
+				a, ok := adviseProcess(s, m.Process.Name)
+				at, played = len(played), append(played, verdict{m.Process, a, ok})
+			}
+			if v := played[at]; v.unwise {
+				v.advice.Name = m.Process.Name
+				*out = append(*out, v.advice)
 			}
 		case !told:
 			// All its members go by the group's settings: one word will do.
@@ -49,6 +58,21 @@ func adviseGroup(s *spec.Tree, g *spec.Group, out *[]Advice) {
 			}
 		}
 	}
+}
+
+// verdict is what was said of a process.
+type verdict struct {
+	of     *spec.Process
+	advice Advice
+	unwise bool
+}
+
+// like reports whether another process that crashes at once is restarted in the
+// same way.
+func (v *verdict) like(p *spec.Process) bool {
+	q := v.of
+	return q.Autostart == p.Autostart && q.Essential == p.Essential && reflect.DeepEqual(q.Restart, p.Restart) &&
+		reflect.DeepEqual(q.DependsOn, p.DependsOn) && reflect.DeepEqual(q.Requires, p.Requires)
 }
 
 // adviseProcess plays what becomes of a process that crashes at once.

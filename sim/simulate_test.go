@@ -104,7 +104,9 @@ func TestAdvise(t *testing.T) {
 	wall.Restart.Limit.Clock, wall.Restart.Backoff = policy.Wall, policy.Backoff{Curve: policy.Delayed, Initial: 20 * time.Second}
 	never.Restart = spin.Restart
 	never.Restart.Policy = policy.Not
-	s := treeOf(spin, wall, fine, never)
+	again := process("again")
+	again.Restart = spin.Restart
+	s := treeOf(spin, wall, fine, never, again)
 	for i := range herd {
 		s.Root.Members = append(s.Root.Members, spec.Member{Process: process(fmt.Sprintf("many@%d", i+1))})
 	}
@@ -118,6 +120,7 @@ func TestAdvise(t *testing.T) {
 	want := []string{
 		"spin: what crashes at once is restarted for ever without a pause",
 		"wall: its limit of 5 restarts within 1m is never reached: what crashes at once settles at one restart every 20s",
+		"again: what crashes at once is restarted for ever without a pause",
 		"g: what crashes at once is restarted for ever without a pause",
 		"many: 10 instances with equal delays and no jitter restart all at the same moment",
 	}
