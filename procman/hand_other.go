@@ -106,5 +106,5 @@ func (h *hand) reapOne(int) (pid int, status syscall.WaitStatus, usage *syscall.
 func findLeft(string, []runRecord, string) []*found { return nil }
 func bootID() string                                { return "" }
 func startOf(int) uint64                            { return 0 }
-func inodeOf(int) uint64                            { return 0 }
+func marksOf(int) (start, inode uint64)             { return 0, 0 }
 func pidfdsWork() bool                              { return false }

@@ -28,18 +28,26 @@ type records struct {
 	count int
 }
 
-// runRecord is one run. A pid is believed only together with the start time
-// that /proc has for it and the boot that both are of, and where the kernel has
-// a number for each process that is never used again (Linux 6.9), with that.
+// runRecord is one run. A pid is believed only together with the boot that it is
+// of and what tells its process from all others with that pid: a number of the
+// kernel's that is never used again (Linux 6.9), or the start time that /proc has.
 type runRecord struct {
 	Name      string      `json:"name"`
 	Node      tree.NodeID `json:"node"`
 	Run       uint64      `json:"run"`
 	PID       int         `json:"pid"`
-	Start     uint64      `json:"start"` // clock ticks after the boot
+	Start     uint64      `json:"start"` // clock ticks after the boot; 0 if it was not asked for
 	Inode     uint64      `json:"inode"` // of a pidfd; 0 if that cannot be told
 	Boot      string      `json:"boot"`
 	StartedAt tree.Time   `json:"started_at"`
+}
+
+// is reports whether a process with that start and that inode is the one.
+func (r *runRecord) is(start, inode uint64) bool {
+	if r.Inode != 0 && inode != 0 {
+		return r.Inode == inode && (r.Start == 0 || r.Start == start)
+	}
+	return r.Start != 0 && r.Start == start
 }
 
 const (

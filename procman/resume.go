@@ -19,7 +19,8 @@ func (o *outfitter) note(e tree.Started) {
 	if out == nil || out.last.Run != e.Run {
 		return
 	}
-	o.records.add(runRecord{Name: out.name, Node: e.Node, Run: e.Run, PID: e.PID, Start: startOf(e.PID), Inode: inodeOf(e.PID), Boot: o.m.opt.Past.boot, StartedAt: o.m.Now()})
+	start, inode := marksOf(e.PID)
+	o.records.add(runRecord{Name: out.name, Node: e.Node, Run: e.Run, PID: e.PID, Start: start, Inode: inode, Boot: o.m.opt.Past.boot, StartedAt: o.m.Now()})
 }
 
 // resume gives a run of the daemon before this one what a run has beside its
