@@ -3,6 +3,7 @@ package procman
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -137,10 +138,14 @@ func makePrivate(dir string, u *spec.User) error {
 	case err == nil && !info.IsDir():
 		return fmt.Errorf("make %s: it is there and no folder", dir)
 	case err != nil:
-		if err := os.MkdirAll(filepath.Dir(dir), 0o711); err != nil {
-			return err
+		err := os.Mkdir(dir, 0o700)
+		if errors.Is(err, fs.ErrNotExist) {
+			if err := os.MkdirAll(filepath.Dir(dir), 0o711); err != nil {
+				return err
+			}
+			err = os.Mkdir(dir, 0o700)
 		}
-		if err := os.Mkdir(dir, 0o700); err != nil {
+		if err != nil || u == nil {
 			return err
 		}
 		if info, err = os.Lstat(dir); err != nil {

@@ -35,8 +35,8 @@ func BenchmarkForker(b *testing.B) {
 		run(b, func() (int, error) { return syscall.ForkExec(argv[0], argv, attr) })
 	})
 	b.Run("forker", func(b *testing.B) {
-		f, err := newForker()
-		if err != nil {
+		var f forkers
+		if err := f.add(); err != nil {
 			b.Skip(err)
 		}
 		defer f.close()

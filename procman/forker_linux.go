@@ -19,13 +19,13 @@ import (
 // it to another thread costs about 0.05.
 const forkerFrom = 256
 
-// forker forks on a thread whose table of descriptors is its own and almost
+// forkers fork on threads whose tables of descriptors are their own and almost
 // empty, see CLONE_FILES in unshare(2). What a child is to have is fetched from
-// the daemon's table by pidfd_getfd(2).
-type forker struct {
-	requests chan forkRequest
-	pidfd    int  // of the daemon, in the forker's table
-	busy     bool // for who uses it
+// the daemon's table by pidfd_getfd(2). The zero value has none of them. It must
+// not be used by several goroutines at once.
+type forkers struct {
+	count    int
+	requests chan forkRequest // nil while there is none
 }
 
 // forkRequest is one fork. done is called on the forker's goroutine.
@@ -36,25 +36,38 @@ type forkRequest struct {
 	done func(pid int, err error)
 }
 
+// forker is one of them.
+type forker struct {
+	pidfd int // of the daemon, in the forker's table
+}
+
 // errForker means that the forker could not do it, and nothing was forked.
 var errForker = errors.New("forker: a descriptor cannot be fetched")
 
-// newForker returns a forker at work, or an error where the kernel, or a filter
-// of system calls, does not allow one. It ends with close.
-func newForker() (*forker, error) {
-	f := &forker{requests: make(chan forkRequest)}
-	ready := make(chan error, 1)
-	go f.work(ready)
-	if err := <-ready; err != nil {
-		return nil, err
+// add makes one more, or returns an error where the kernel, or a filter of
+// system calls, does not allow it.
+func (f *forkers) add() error {
+	if f.requests == nil {
+		f.requests = make(chan forkRequest, maxForkers)
 	}
-	return f, nil
+	ready := make(chan error, 1)
+	go new(forker).work(f.requests, ready)
+	err := <-ready
+	if err == nil {
+		f.count++
+	}
+	return err
 }
 
-func (f *forker) close() { close(f.requests) }
+// close ends them, each once it has done what it has begun.
+func (f *forkers) close() {
+	if f.requests != nil {
+		close(f.requests)
+	}
+}
 
 // fork forks and executes like syscall.ForkExec.
-func (f *forker) fork(path string, argv []string, attr *syscall.ProcAttr) (pid int, err error) {
+func (f *forkers) fork(path string, argv []string, attr *syscall.ProcAttr) (pid int, err error) {
 	done := make(chan struct{})
 	f.begin(forkRequest{path, argv, attr, func(p int, e error) {
 		pid, err = p, e
@@ -64,19 +77,19 @@ func (f *forker) fork(path string, argv []string, attr *syscall.ProcAttr) (pid i
 	return pid, err
 }
 
-// begin has a fork done. The one before must be done.
-func (f *forker) begin(r forkRequest) { f.requests <- r }
+// begin has the next of them that is free do a fork. There must be one.
+func (f *forkers) begin(r forkRequest) { f.requests <- r }
 
 // work is the forker's goroutine. Its thread is not given back: it ends with
 // the goroutine.
-func (f *forker) work(ready chan<- error) {
+func (f *forker) work(requests <-chan forkRequest, ready chan<- error) {
 	runtime.LockOSThread()
 	if onMainThread() {
 		// The children of the main thread are the orphans, see hand.work: the
 		// main thread is kept waiting, and another forks.
 		inner := make(chan struct{})
 		go func() {
-			f.work(ready)
+			f.work(requests, ready)
 			close(inner)
 		}()
 		<-inner
@@ -88,7 +101,7 @@ func (f *forker) work(ready chan<- error) {
 		return
 	}
 	ready <- nil
-	for r := range f.requests {
+	for r := range requests {
 		r.done(f.serve(r))
 	}
 }

@@ -11,8 +11,8 @@ import (
 // TestForkerHandsOnWhatWasAskedFor: the child has the descriptors that it was
 // to have and no others, its own session, and the pid that was told.
 func TestForkerHandsOnWhatWasAskedFor(t *testing.T) {
-	f, err := newForker()
-	if err != nil {
+	var f forkers
+	if err := f.add(); err != nil {
 		t.Skipf("no forker here: %v", err)
 	}
 	defer f.close()
@@ -60,8 +60,8 @@ func TestForkerHandsOnWhatWasAskedFor(t *testing.T) {
 // TestForkerTellsWhy: what cannot be executed is the kernel's error, and what
 // cannot be fetched leaves the fork to the hand.
 func TestForkerTellsWhy(t *testing.T) {
-	f, err := newForker()
-	if err != nil {
+	var f forkers
+	if err := f.add(); err != nil {
 		t.Skipf("no forker here: %v", err)
 	}
 	defer f.close()

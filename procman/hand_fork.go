@@ -17,7 +17,8 @@ import (
 const (
 	// crowd is how many starts that wait are worth two forkers.
 	crowd = 8
-	// maxForkers is how many forks may be in flight.
+	// maxForkers is how many forks may be in flight. With more, also where the
+	// next are only made ready, nothing starts sooner.
 	maxForkers = 2
 )
 
@@ -26,7 +27,6 @@ type flight struct {
 	order  *startOrder
 	child  *child
 	cgroup int // a descriptor of the child's cgroup, -1 for none
-	forker *forker
 
 	// How it ended:
 	pid int
@@ -46,16 +46,14 @@ func (h *hand) delegate() bool {
 		return false
 	}
 	path, _, err := lookPath(&o.launch, 0)
-	f := h.freeForker()
-	if err != nil || f == nil {
+	if err != nil || !h.hire(maxForkers) {
 		return false
 	}
 	c, attr, cgroup := h.outfit(&o.launch, cred)
-	x := &flight{order: o, child: c, cgroup: cgroup, forker: f}
+	x := &flight{order: o, child: c, cgroup: cgroup}
 	h.dequeue()
 	h.flying++
-	f.busy = true
-	f.begin(forkRequest{path, o.Argv, attr, func(pid int, err error) {
+	h.forkers.begin(forkRequest{path, o.Argv, attr, func(pid int, err error) {
 		x.pid, x.err = pid, err
 		h.mail.put(message{landed: x})
 	}})
@@ -66,7 +64,6 @@ func (h *hand) delegate() bool {
 // itself, and finds out why.
 func (h *hand) landed(x *flight) {
 	h.flying--
-	x.forker.busy = false
 	if x.cgroup >= 0 {
 		syscall.Close(x.cgroup)
 	}
@@ -116,11 +113,9 @@ func (h *hand) dequeue() *startOrder {
 // forkExec is syscall.ForkExec for a process that has run out of descriptors:
 // the pipe over which the child would report needs two.
 func (h *hand) forkExec(path string, argv []string, attr *syscall.ProcAttr) (int, error) {
-	if len(h.runs) >= forkerFrom && !attr.Sys.Foreground {
-		if f := h.freeForker(); f != nil {
-			if pid, err := f.fork(path, argv, attr); err != errForker {
-				return pid, err
-			}
+	if len(h.runs) >= forkerFrom && !attr.Sys.Foreground && h.hire(1) {
+		if pid, err := h.forkers.fork(path, argv, attr); err != errForker {
+			return pid, err
 		}
 	}
 	pid, err := syscall.ForkExec(path, argv, attr)
@@ -132,22 +127,12 @@ func (h *hand) forkExec(path string, argv []string, attr *syscall.ProcAttr) (int
 	return pid, err
 }
 
-// freeForker returns a forker that has nothing to do; nil where there can be
-// none. They stay: the children of a thread that ends become the main thread's,
+// hire sees to it that there are so many forkers, and reports whether there are
+// any. They stay: the children of a thread that ends become the main thread's,
 // where the orphans are looked for.
-func (h *hand) freeForker() *forker {
-	for _, f := range h.forkers {
-		if !f.busy {
-			return f
-		}
+func (h *hand) hire(n int) bool {
+	for h.forkers.count < n && !h.noForker {
+		h.noForker = h.forkers.add() != nil
 	}
-	if h.noForker || len(h.forkers) == maxForkers {
-		return nil
-	}
-	f, err := newForker()
-	if h.noForker = err != nil; h.noForker {
-		return nil
-	}
-	h.forkers = append(h.forkers, f)
-	return f
+	return h.forkers.count > 0
 }

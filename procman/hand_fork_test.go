@@ -26,8 +26,8 @@ func TestHandForksACrowd(t *testing.T) {
 	}
 	var r *rig
 	t.Cleanup(func() { // once the hand has ended
-		if len(r.hand.forkers) != maxForkers && !r.hand.noForker {
-			t.Errorf("%d forkers have worked", len(r.hand.forkers))
+		if got := r.hand.forkers.count; got != maxForkers && !r.hand.noForker {
+			t.Errorf("%d forkers have worked", got)
 		}
 	})
 	r = newRig(t, handOptions{cgroups: root})
