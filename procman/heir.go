@@ -95,10 +95,10 @@ func (o *outfitter) bury(e tree.Exited) {
 		}
 		out.sink.Drain()
 	}
-	if !e.Left {
+	o.m.Tell(e)
+	if !e.Left { // the next run need not wait for that: of a run that is over a record tells nothing
 		o.records.drop(runKey{e.Node, e.Run})
 	}
-	o.m.Tell(e)
 }
 
 // gone tells the tree that nothing of a run is left, after its end.
