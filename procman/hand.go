@@ -17,7 +17,7 @@ import (
 
 // hand is what touches processes: it alone in the daemon forks, signals and
 // reaps. All of it happens on one goroutine, so no pid can be reused between a
-// look at it and a signal to it.
+// look at it and a signal to it. Only forks may be done for it, see hand_fork.go.
 //
 // That goroutine is bound to a thread only while it forks. Bound for ever, each
 // message to it costs two switches of threads: a restart took 305 µs from kill
