@@ -66,9 +66,9 @@ type hand struct {
 	ooms    oomCounter
 	mounts  mounts
 
-	forkers  forkers // none until there are many runs, or many to start
-	noForker bool    // there can be no more
-	flying   int     // forks that forkers are at
+	forkers  forkers   // none until there are many runs, or many to start
+	noForker bool      // there can be no more
+	flying   int       // forks that forkers are at
 	retiring bool      // it ends once it is idle
 	dead     bool      // children may have ended that are not yet reaped
 	told     int       // the one that the waiter has told of, until it may wait for the next; 0 for none
