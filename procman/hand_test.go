@@ -142,10 +142,7 @@ func TestStartsOvertake(t *testing.T) {
 		{"a name that is freed", []any{tree.Exited{Node: 3}, tree.Forget{Node: 2}}, 2},
 	}
 	for _, tt := range tests {
-		q := jobs{wake: make(chan struct{}, 1)}
-		for _, job := range tt.queued {
-			q.items = append(q.items, job)
-		}
+		q := jobs{items: slices.Clone(tt.queued), wake: make(chan struct{}, 1)}
 		q.put(start(1, 3))
 		if got := slices.Index(q.items, any(start(1, 3))); got != tt.at {
 			t.Errorf("%s: it comes at %d, want %d", tt.name, got, tt.at)
