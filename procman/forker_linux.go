@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -49,6 +50,9 @@ var errForker = errors.New("forker: a descriptor cannot be fetched")
 func (f *forkers) add() error {
 	if f.requests == nil {
 		f.requests = make(chan forkRequest, maxForkers)
+		// Go makes its poller with the first file or timer: on a forker's thread
+		// it would be in a table where no other thread finds it.
+		time.AfterFunc(time.Hour, func() {}).Stop()
 	}
 	ready := make(chan error, 1)
 	go new(forker).work(f.requests, ready)

@@ -270,7 +270,15 @@ func (h *hand) work() {
 			h.end()
 			return
 		}
-		if !h.mayFork() || h.delegate() {
+		if !h.mayFork() {
+			continue
+		}
+		if h.delegate() {
+			if len(h.queue)%crowd == 0 {
+				// Forkers hold processors until their children execute: now and
+				// then others first, who may have to tell of an end.
+				runtime.Gosched()
+			}
 			continue
 		}
 		runtime.LockOSThread()
