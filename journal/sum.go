@@ -54,7 +54,10 @@ func appendValue(out []byte, v reflect.Value) []byte {
 		}
 		return out
 	case reflect.Map:
-		keys := v.MapKeys() // strings
+		if v.Type().Key().Kind() != reflect.String {
+			break
+		}
+		keys := v.MapKeys()
 		slices.SortFunc(keys, func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) })
 		for _, key := range keys {
 			out, _ = appendPart(appendText(out, key.String()), v.MapIndex(key))

@@ -49,7 +49,7 @@ func (h *hand) delegate() bool {
 	if err != nil || !h.hire(maxForkers) {
 		return false
 	}
-	c, attr, cgroup := h.outfit(&o.launch, cred)
+	c, attr, cgroup := h.newChild(&o.launch, cred)
 	x := &flight{order: o, child: c, cgroup: cgroup}
 	h.dequeue()
 	h.flying++

@@ -79,7 +79,7 @@ func (h *hand) born(o *startOrder, c *child) {
 // spawn forks and executes. It returns when the program is executing, or with
 // the kernel's error when nothing is.
 func (h *hand) spawn(l *launch, path string, cred *syscall.Credential) (*child, error) {
-	c, attr, cgroup := h.outfit(l, cred)
+	c, attr, cgroup := h.newChild(l, cred)
 	limited := l.Cgroup != spec.Cgroup{}
 	var err error
 	if limited {
@@ -110,9 +110,9 @@ func (h *hand) spawn(l *launch, path string, cred *syscall.Credential) (*child, 
 	return c, err
 }
 
-// outfit makes the child of a launch and what package syscall wants to know of
+// newChild makes the child of a launch and what package syscall wants to know of
 // it. The descriptor of its cgroup, -1 for none, is the caller's to close.
-func (h *hand) outfit(l *launch, cred *syscall.Credential) (c *child, attr *syscall.ProcAttr, cgroup int) {
+func (h *hand) newChild(l *launch, cred *syscall.Credential) (c *child, attr *syscall.ProcAttr, cgroup int) {
 	c = &child{runKey: l.key(), tag: l.Tag, reach: l.Reach, tty: -1, started: h.now()}
 	attr = &syscall.ProcAttr{Dir: l.Dir, Env: l.Env, Files: make([]uintptr, len(l.Files))}
 	for i, fd := range l.Files {

@@ -76,7 +76,7 @@ func (m *Manager) Run() (code int) {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	defer close(m.ended)
-	trimmer := newTrimmer(m.forget)
+	trimmer := newTrimmer(m.quiet)
 	defer trimmer.timer.Stop()
 	for {
 		m.events = m.events[:0]
@@ -125,11 +125,14 @@ func (m *Manager) Run() (code int) {
 	}
 }
 
-// forget drops what only a burst of work needs. It may wait for a disk.
-func (m *Manager) forget() {
-	if m.saver != nil {
-		m.saver.forget()
+// quiet gives back what only a burst of work has needed. The saver has a part
+// of that, and does it once it is not writing.
+func (m *Manager) quiet() {
+	if m.saver == nil {
+		trim()
+		return
 	}
+	ring(m.saver.quiet)
 }
 
 // arm sets the one timer to the tree's next deadline, or stops it: while

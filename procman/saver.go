@@ -56,11 +56,11 @@ type saver struct {
 
 	wake   chan struct{} // buffered by one
 	urgent chan struct{} // the same, and is not to wait
+	quiet  chan struct{} // the same: memory is to be given back
 	over   chan struct{} // closed by close
 	done   chan struct{} // closed when all is written after that
 
-	// What follows belongs to the goroutine, and to forget.
-	saving  sync.Mutex // held while it is used
+	// What follows belongs to the goroutine.
 	encoder journal.Saver
 	sums    map[string]journal.Definition
 	summed  *spec.Tree
@@ -81,7 +81,7 @@ func newSaver(m *Manager, p *Past, id, dir string) *saver {
 	s := &saver{
 		m: m, dir: dir, base: journal.State{Supervisor: id, Boot: p.boot},
 		scaled: p.Scaled(), sums: map[string]journal.Definition{}, seq: m.history.last(),
-		wake: make(chan struct{}, 1), urgent: make(chan struct{}, 1),
+		wake: make(chan struct{}, 1), urgent: make(chan struct{}, 1), quiet: make(chan struct{}, 1),
 		over: make(chan struct{}), done: make(chan struct{}),
 	}
 	if p.state != nil {
@@ -170,6 +170,10 @@ func (s *saver) work() {
 	for {
 		select {
 		case <-s.wake:
+		case <-s.quiet:
+			s.forget()
+			trim()
+			continue
 		case <-s.over:
 			s.save(true)
 			if s.file != nil {
@@ -195,8 +199,6 @@ func (s *saver) save(durable bool) {
 	if s.dir == "" {
 		return
 	}
-	s.saving.Lock()
-	defer s.saving.Unlock()
 	s.mu.Lock()
 	offered := s.offered
 	s.mu.Unlock()
@@ -284,11 +286,8 @@ func (s *saver) sum(now *moment) {
 	s.sums = sums
 }
 
-// forget drops what only makes the next saving faster. It waits for one that is
-// under way.
+// forget drops what only makes the next saving faster.
 func (s *saver) forget() {
-	s.saving.Lock()
-	defer s.saving.Unlock()
 	s.encoder.Forget()
 	if s.summed != nil {
 		for _, p := range s.summed.Processes() {

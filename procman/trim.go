@@ -21,12 +21,9 @@ type trimmer struct {
 	steps int
 }
 
-// newTrimmer returns one that has forget called before it looks for garbage.
-func newTrimmer(forget func()) *trimmer {
-	return &trimmer{timer: time.AfterFunc(trimAfter, func() {
-		forget()
-		trim()
-	})}
+// newTrimmer returns one that calls quiet, which is to trim.
+func newTrimmer(quiet func()) *trimmer {
+	return &trimmer{timer: time.AfterFunc(trimAfter, quiet)}
 }
 
 // stepped counts a step of the loop.
@@ -38,7 +35,7 @@ func (t *trimmer) stepped() {
 	}
 }
 
-// trim runs on the timer's goroutine.
+// trim takes some milliseconds.
 func trim() {
 	runtime.GC() // what lies in pools outlives one collection
 	debug.FreeOSMemory()
