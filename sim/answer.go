@@ -20,8 +20,7 @@ func (w *World) probe(e tree.Probe) {
 		return
 	}
 	if e.Dependency != "" {
-		up := w.Supply == nil || w.Supply(e.Dependency)
-		w.Post(w.now, result(p, up))
+		w.Post(w.now, result(p, w.sound(p, w.now)))
 		return
 	}
 	r := w.run(e.Node)
@@ -29,18 +28,24 @@ func (w *World) probe(e tree.Probe) {
 		w.fault("a probe of run %d of %s, which does not run", e.Run, w.name(e.Node))
 	}
 	at := w.now.Add(min(r.life.Latency, e.Timeout))
-	age := at.Sub(r.began)
-	up := r.life.Latency < e.Timeout
-	if e.Check < 0 {
-		up = up && r.life.Ready != Forever && age >= r.life.Ready
-	} else {
-		up = up && (r.life.Well == Forever || age < r.life.Well)
+	w.Post(at, result(p, r.life.Latency < e.Timeout && w.sound(p, at)))
+}
+
+// sound reports whether what a probe asks about is well at a time.
+func (w *World) sound(p tree.Probed, at Time) bool {
+	if p.Dependency != "" {
+		return w.Supply == nil || w.Supply(p.Dependency)
 	}
-	w.Post(at, result(p, up))
+	r := w.run(p.Node)
+	age := at.Sub(r.began)
+	if p.Check < 0 {
+		return r.life.Ready != Forever && age >= r.life.Ready
+	}
+	return r.life.Well == Forever || age < r.life.Well
 }
 
 func result(p tree.Probed, up bool) tree.Probed {
-	p.Health = tree.Healthy
+	p.Health, p.Reason = tree.Healthy, ""
 	if !up {
 		p.Health, p.Reason = tree.HealthBad, "connection refused"
 	}

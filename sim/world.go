@@ -208,8 +208,8 @@ func (w *World) step(at Time) {
 	w.feed()
 }
 
-// Renew asks Live again for the lives of all runs that are under way, and ends
-// the hooks that are.
+// Renew asks Live again for the lives of all runs that are under way, ends the
+// hooks that are, and lets the probes that are find what is so now.
 func (w *World) Renew() {
 	for _, h := range w.hooks {
 		h.Why = ""
@@ -229,6 +229,12 @@ func (w *World) Renew() {
 				r.doom = policy.Never
 			}
 			w.live(tree.NodeID(i), r)
+		}
+	}
+	for i := range w.pending.items {
+		it := &w.pending.items[i]
+		if p, ok := it.event.(tree.Probed); ok && w.Answer == nil {
+			it.event = result(p, w.sound(p, it.at))
 		}
 	}
 }
