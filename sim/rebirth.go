@@ -11,8 +11,14 @@ import (
 
 // Save returns what the daemon of this world would have on disk now.
 func (w *World) Save() []byte {
+	defined := map[string]journal.Definition{}
+	for _, n := range w.View() {
+		if !n.IsGroup {
+			defined[n.Name] = journal.DefinitionOf(n.Process, "")
+		}
+	}
 	var s journal.Saver
-	data, err := s.Encode(&journal.State{Image: w.tree.Image()})
+	data, err := s.Encode(&journal.State{Image: w.tree.Image(), Processes: defined})
 	if err != nil {
 		w.fault("%v", err)
 	}
@@ -29,17 +35,14 @@ func (w *World) Rebirth(s *spec.Tree, seed uint64, saved []byte, toss func() boo
 		w.fault("%v", err)
 	}
 	runs := w.die(toss)
-	past := tree.Past{Image: state.Image, Changed: map[string]bool{}}
-	defined := map[string]*spec.Process{}
+	past := state.Past(s, state.Boot, 0)
+	defined := map[string]bool{}
 	for _, p := range s.Processes() {
-		defined[p.Name] = p
+		defined[p.Name] = true
 	}
 	for _, name := range w.names(runs) {
-		r := runs[name]
-		if p := defined[name]; p == nil {
-			past.Orphaned = append(past.Orphaned, r.proc)
-		} else if !p.SameRun(r.proc) {
-			past.Changed[name] = true
+		if !defined[name] {
+			past.Orphaned = append(past.Orphaned, runs[name].proc)
 		}
 	}
 	w.tree = tree.Restore(s, seed, w.now, past)
