@@ -54,7 +54,12 @@ func (h *hand) forkPlain(o *startOrder, cred *syscall.Credential) error {
 		c, err := h.spawn(&o.launch, path, cred)
 		if err == nil {
 			h.born(o, c)
-			h.ran(c)
+			if h.still.kept {
+				h.still.begun = c
+				h.keepStill()
+			} else {
+				h.ran(c)
+			}
 			return nil
 		}
 		refused := explain(&o.launch, path, err)

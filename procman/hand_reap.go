@@ -23,10 +23,15 @@ const (
 // reap collects the children that have ended, finds out what is left of their
 // runs, and tells. It does one batch; if there may be more, h.dead says so.
 func (h *hand) reap() {
+	alone := h.isAlone()
 	ended := h.survey()
 	if !h.dead && h.told != 0 {
 		h.told = 0
-		h.waiter.next()
+		if alone {
+			h.keepStill()
+		} else {
+			h.waiter.next()
+		}
 	}
 	for _, c := range ended {
 		if c.preparing {

@@ -245,7 +245,7 @@ processes:
   web:
     command: [gosup, demo, --http, %q, --degraded-after, 1s, --unhealthy-after, 2s]
     restart: {strategy: delayed, delay: 300ms, max_restarts: 3, within: 1h}
-    health: {http: {url: "http://%[1]s/healthz"}, interval: 200ms, unhealthy_threshold: 2}
+    health: {http: {url: "http://%[1]s/healthz"}, interval: 200ms, unhealthy_threshold: 2, start_period: 10s}
 `, addr))
 	if e := s.turned("web", "degraded", 1); !strings.Contains(e.Cause, "told to be degraded") {
 		t.Errorf("degraded: %+v", e)
@@ -278,18 +278,18 @@ processes:
   beats:
     command: [gosup, demo, --heartbeat, 50ms, --heartbeat-stop-after, 500ms]
     restart: {strategy: immediate}
-    health: {heartbeat: {timeout: 600ms}}
+    health: {heartbeat: {timeout: 1s}, start_period: 10s}
   beats-on:
     command: [gosup, demo, --heartbeat, 50ms]
-    health: {heartbeat: {timeout: 600ms}}
+    health: {heartbeat: {timeout: 1s}, start_period: 10s}
 `)
 	e := s.turned("beats", "unhealthy", 1)
 	if e.Cause != "Heartbeat timeout" {
 		t.Errorf("cause %q", e.Cause)
 	}
-	began := s.events("beats")[0].Time
-	if took := e.Time.Sub(began); took < 1050*time.Millisecond || took > 1200*time.Millisecond+slack {
-		t.Errorf("found after %v, want 0.5 s of heartbeats and 0.6 s of silence", took)
+	began := s.turned("beats", "healthy", 1).Time
+	if took := e.Time.Sub(began); took < 1250*time.Millisecond || took > 1600*time.Millisecond+slack {
+		t.Errorf("found after %v, want 0.5 s of heartbeats and 1 s of silence", took)
 	}
 	s.turned("beats", "healthy", 2)
 	if p := s.status("beats-on"); p.Run != 1 || p.Health != "healthy" {
