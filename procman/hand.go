@@ -113,6 +113,10 @@ type launch struct {
 	// standard input. Otherwise it leads a session of its own.
 	Foreground bool
 
+	// Speaks says that it may send something at once to who must know its pid by
+	// then.
+	Speaks bool
+
 	// Listens adds LISTEN_PID to Env, which is not known before the fork. It
 	// costs a start by way of the shim.
 	Listens bool

@@ -77,7 +77,7 @@ func (h *hand) landed(x *flight) {
 	delete(h.held, o.key())
 	c.pid = x.pid
 	h.born(o, c)
-	h.ran(c)
+	h.tell(c)
 }
 
 // landAll waits until nothing is in flight. What else the hand is told meanwhile

@@ -54,11 +54,11 @@ func (h *hand) forkPlain(o *startOrder, cred *syscall.Credential) error {
 		c, err := h.spawn(&o.launch, path, cred)
 		if err == nil {
 			h.born(o, c)
-			if h.still.kept {
+			if h.still.kept && !o.Speaks {
 				h.still.begun = c
 				h.keepStill()
 			} else {
-				h.ran(c)
+				h.tell(c)
 			}
 			return nil
 		}
@@ -74,6 +74,7 @@ func (h *hand) forkPlain(o *startOrder, cred *syscall.Credential) error {
 
 // born makes a child known, with the signals that were ordered for it.
 func (h *hand) born(o *startOrder, c *child) {
+	c.started = h.now()
 	c.held = o.signals
 	h.runs[c.runKey] = c
 	h.leaders[c.pid] = c

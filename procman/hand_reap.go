@@ -27,7 +27,7 @@ func (h *hand) reap() {
 	ended := h.survey()
 	if !h.dead && h.told != 0 {
 		h.told = 0
-		if alone {
+		if alone && len(ended) == 1 {
 			h.keepStill()
 		} else {
 			h.waiter.next()

@@ -52,7 +52,7 @@ func (h *hand) stir() {
 	s.timer.Stop()
 	if c := s.begun; c != nil {
 		s.begun = nil
-		h.ran(c)
+		h.tell(c)
 	}
 	h.waiter.next()
 }

@@ -209,6 +209,7 @@ func (o *outfitter) launch(e tree.Start) (launch, error) {
 			return launch{}, err
 		}
 		l.Env = append(l.Env, vars...)
+		l.Speaks = true
 	}
 	out.sink.Mark(e.Run)
 	stdout, stderr, err := out.sink.ChildFiles()

@@ -194,7 +194,10 @@ func (h *hand) prepared(r *report) {
 	c.preparing = false
 	c.failure = r.err
 	if r.err == nil {
-		h.ran(c)
+		if !c.over {
+			c.started = h.now()
+		}
+		h.tell(c)
 	}
 	if c.over {
 		h.late = append(h.late, c)
@@ -202,12 +205,9 @@ func (h *hand) prepared(r *report) {
 	}
 }
 
-// ran tells that a run's command is being executed, and delivers what was
+// tell tells that a run's command is being executed, and delivers what was
 // ordered for it before.
-func (h *hand) ran(c *child) {
-	if !c.over {
-		c.started = h.now()
-	}
+func (h *hand) tell(c *child) {
 	h.emit(tree.Started{Node: c.node, Run: c.run, PID: c.pid})
 	held := c.held
 	c.held = nil
