@@ -93,3 +93,25 @@ func TestHandSeesWhoEndsInALull(t *testing.T) {
 		t.Errorf("exit: %+v", e.Exit)
 	}
 }
+
+// TestHandTellsAtOnceOfWhoSpeaks: who hears a run knows it by its pid.
+func TestHandTellsAtOnceOfWhoSpeaks(t *testing.T) {
+	for _, speaks := range []bool{false, true} {
+		h, told := stillHand()
+		h.still.begun = nil
+		h.runs, h.leaders = map[runKey]*child{}, map[int]*child{}
+		h.kin.groups, h.kin.tags = map[int]*child{}, map[string]*child{}
+		o := &startOrder{launch: launch{Node: 1, Run: 2, Argv: []string{"/bin/true"}, Speaks: speaks}}
+		if err := h.forkPlain(o, nil); err != nil {
+			t.Fatal(err)
+		}
+		for pid := range h.leaders {
+			if _, err := syscall.Wait4(pid, nil, 0, nil); err != nil {
+				t.Error(err)
+			}
+		}
+		if (len(*told) == 1) != speaks || (h.still.begun == nil) != speaks || !h.still.kept {
+			t.Errorf("speaks %v: told %+v, begun %v", speaks, *told, h.still.begun)
+		}
+	}
+}
