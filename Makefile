@@ -26,7 +26,7 @@ run: build ## supervise the example; in another terminal: bin/gosup ctl -h
 	$(BIN) run -c configs/example.yaml
 
 test: ## run the tests with the race detector
-	CGO_ENABLED=1 $(GO) test -race -timeout 280s ./...
+	CGO_ENABLED=1 $(GO) test -race -timeout 15m ./...
 
 bench: build ## measure gosup beside a floor and the peers that are installed; BENCH='-jobs restart,logs -rounds 9' for some
 	$(GO) run ./scripts/bench -json bin/bench.json $(BENCH)

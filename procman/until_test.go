@@ -6,7 +6,7 @@ import (
 )
 
 // patience is how long a test waits for what must happen.
-const patience = 20 * time.Second
+const patience = 30 * time.Second
 
 // until waits for a condition that nothing announces.
 func until(t *testing.T, what string, done func() bool) {
