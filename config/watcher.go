@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -179,7 +180,7 @@ func (w *Watcher) heard(k *fsnotify.Watcher, e fsnotify.Event) {
 	if (e.Has(fsnotify.Remove) || e.Has(fsnotify.Rename)) && w.dirs[e.Name] {
 		delete(w.dirs, e.Name)
 		_ = k.Remove(e.Name) // the kernel may have forgotten it already
-		w.place()            // what was below it may come back
+		w.placeAgain(now)    // what was below it may come back
 	}
 	for _, v := range w.list {
 		if path := v.concerned(e.Name); path != "" {
@@ -258,6 +259,29 @@ func (w *Watcher) place() {
 	}
 	for _, dir := range sortedKeys(wanted) {
 		w.add(dir)
+	}
+}
+
+// placeAgain is place after a watched folder has gone. What has come back before
+// that was seen is not watched yet, and so counts as new.
+func (w *Watcher) placeAgain(now time.Time) {
+	before := maps.Clone(w.dirs)
+	w.place()
+	back := false
+	for dir := range w.dirs {
+		back = back || !before[dir]
+	}
+	if !back {
+		return
+	}
+	for _, v := range w.list {
+		for i := range v.rules {
+			v.rules[i].folders(w.add, func(file string) {
+				if dir := filepath.Dir(file); w.dirs[dir] && !before[dir] {
+					v.mark(file, now)
+				}
+			})
+		}
 	}
 }
 

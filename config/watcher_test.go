@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/fsnotify/fsnotify"
 )
 
 // watchRig is a watcher in a folder of its own, with all that it has told.
@@ -170,6 +172,26 @@ func TestWatchKeepsFindingChanges(t *testing.T) {
 		r.do(os.Rename(r.path("tmp"), r.path("src/deep/a")))
 		r.want("a src/deep/a")
 	}
+}
+
+// TestWatchSeesWhatCameBackUnseen: a folder goes and is there again, with other
+// files, before its going is heard of.
+func TestWatchSeesWhatCameBackUnseen(t *testing.T) {
+	t.Parallel()
+	r := newWatchRig(t)
+	r.write("src/deep/a", "old")
+	r.watch([]string{"src/**"}, nil)
+	src, deep := r.path("src"), r.path("src/deep")
+	r.w.mu.Lock()
+	k := r.w.kernel
+	r.do(k.Remove(deep)) // as if it were another folder now
+	delete(r.w.dirs, deep)
+	r.w.mu.Unlock()
+	r.write("src/deep/b", "new")
+	r.do(os.Remove(r.path("src/deep/a")))
+	r.w.heard(k, fsnotify.Event{Name: src, Op: fsnotify.Remove})
+	r.write("src/c", "new") // any event has the changes looked at
+	r.want("a src/deep/b")
 }
 
 func TestWatchIgnores(t *testing.T) {
