@@ -83,7 +83,7 @@ groups:
 				last = e.Time
 			}
 		}
-		if took := last.Sub(back); took > 2*time.Second {
+		if took := last.Sub(back); took > 2*time.Second+slack {
 			t.Errorf("%s was back after %v", name, took)
 		}
 	}
