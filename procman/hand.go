@@ -335,7 +335,7 @@ func (h *hand) turn() {
 		h.dead = true
 	default:
 	}
-	if len(h.queue) > 1 || len(h.queue) > 0 && h.still.begun != nil {
+	if h.disturbed() {
 		h.stir()
 	}
 	if h.mayReap() {

@@ -42,6 +42,12 @@ func (h *hand) keepStill() {
 	h.still.timer.Reset(lull)
 }
 
+// disturbed reports whether another run is to start beside the one that it is
+// kept for.
+func (h *hand) disturbed() bool {
+	return len(h.queue) > 1 || len(h.queue) > 0 && h.still.begun != nil
+}
+
 // stir ends it, with what was put off.
 func (h *hand) stir() {
 	s := &h.still
