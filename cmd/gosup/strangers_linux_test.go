@@ -28,7 +28,7 @@ func hasOwnPIDs() bool {
 }
 
 // TestStrangersWithUsedNumbers supervises processes that crash, and leave
-// others behind which are then killed, where there are 320 process numbers in
+// others behind which are then killed, where there are 360 process numbers in
 // all: each is used again within moments, often by a stranger. None of those is
 // ever hit.
 func TestStrangersWithUsedNumbers(t *testing.T) {
@@ -45,7 +45,7 @@ processes:
 `
 	// Strangers are children of gosup, since it is PID 1, and say what ends them.
 	const boot = `
-echo 320 >/proc/sys/kernel/pid_max
+echo 360 >/proc/sys/kernel/pid_max
 for i in 1 2 3 4 5 6; do
 	(while :; do sleep 0.01; code=$?; test $code -lt 128 || echo "ended with $code" >>hits; done) &
 done
