@@ -12,10 +12,10 @@ import (
 type checks struct {
 	asked    int // wishes in this Step
 	answers  int
-	exits    int // ends in this Step that have to be noted
-	busy     int // failed starts that may be noted
-	exitsIn  int // notes of an end
-	personal bool
+	exits    int  // ends in this Step that have to be noted
+	busy     int  // failed starts that may be noted
+	exitsIn  int  // notes of an end
+	personal bool // a signal in this Step may be a person's
 	started  []tree.NodeID
 	atOnce   bool // a shutdown kills without order
 	version  uint64
@@ -41,7 +41,14 @@ func (w *World) before() {
 		switch e := e.(type) {
 		case tree.Asked:
 			c.asked++
-			c.personal = c.personal || e.Verb == tree.AskSignal
+			if e.Verb == tree.AskSignal {
+				c.personal = true
+				w.expectEarly()
+			}
+		case tree.Started:
+			r := w.run(e.Node)
+			c.personal = c.personal || r.early
+			r.early = false
 		case tree.Exited:
 			c.exits++
 		case tree.StartFailed:
@@ -62,6 +69,16 @@ func (w *World) before() {
 			c.atOnce = c.atOnce || e.Urgency == tree.AtOnce
 		case tree.Reloaded:
 			c.laid = false
+		}
+	}
+}
+
+// expectEarly takes note that whatever is being started may have a signal once
+// it has.
+func (w *World) expectEarly() {
+	for i := range w.runs {
+		if r := &w.runs[i]; r.stage == spawning {
+			r.early = true
 		}
 	}
 }

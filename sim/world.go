@@ -97,6 +97,7 @@ type run struct {
 	call     uint64 // of the last Listen
 	hooked   bool   // it began with a hook, which knows its life
 	stopping bool   // it has had the first signal of a stop
+	early    bool   // somebody may have signalled it before it had started
 }
 
 type stage uint8

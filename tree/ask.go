@@ -1,6 +1,7 @@
 package tree
 
 import (
+	"slices"
 	"strings"
 
 	"gosup/policy"
@@ -40,11 +41,9 @@ func (t *Tree) askedOf(n *node, e Asked) Result {
 	switch {
 	case t.shutdown && e.Verb != AskSignal && e.Verb != AskStop:
 		r.Err = "gosup is shutting down"
-	case e.Verb == AskSignal && n.body != alive:
-		r.Err = "not running"
 	case e.Verb == AskSignal:
-		r.Changed = true
-		t.do(Signal{Node: n.id, Run: n.run, Signal: e.Signal, Reach: spec.KillProcess})
+		r.Err = t.askedToSignal(n, e.Signal)
+		r.Changed = r.Err == ""
 	case e.Verb == AskReload:
 		r.Err = t.askedToReload(n)
 		r.Changed = r.Err == ""
@@ -91,6 +90,21 @@ func (e *Asked) detail() string {
 		return spec.Line(e.Verb.String()+" "+strings.Join(e.Argv, " "), maxDetail)
 	}
 	return e.Verb.String()
+}
+
+// askedToSignal sends a process a signal, and says why it cannot. One that is
+// being started may be at work already, and known to whoever asks: it gets the
+// signal once its pid is known.
+func (t *Tree) askedToSignal(n *node, signal int) string {
+	switch {
+	case n.body == alive:
+		t.do(Signal{Node: n.id, Run: n.run, Signal: signal, Reach: spec.KillProcess})
+	case n.body != spawning:
+		return "not running"
+	case !slices.Contains(n.early, signal): // as the kernel does with those that wait
+		n.early = append(n.early, signal)
+	}
+	return ""
 }
 
 // askedToReload makes a process reload itself, and says why it cannot.

@@ -100,6 +100,9 @@ func (t *Tree) checkBody(n *node) {
 	if (n.pid != 0 || n.startedAt != 0) && n.body != alive {
 		t.broken(n, "has a pid and does not run")
 	}
+	if len(n.early) > 0 && n.body != spawning {
+		t.broken(n, "has signals for a start that is answered")
+	}
 	if n.step > 0 && (n.body == absent || n.body == preparing || n.body == spawning || n.body == closing) || n.body == leaving && n.step == 0 {
 		t.broken(n, "rung %d of the stop ladder with body %d", n.step, n.body)
 	}

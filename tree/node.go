@@ -96,6 +96,7 @@ type node struct {
 	bowed     bool // it is done
 	cancelled bool // the hook that runs was killed
 	run       uint64
+	early     []int // signals asked for while its Start is out
 	pid       int
 	startedAt Time
 	lastExit  *Exit

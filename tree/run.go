@@ -56,11 +56,15 @@ func (t *Tree) started(n *node, pid int) {
 		n.cause = n.cause.Before
 	}
 	n.touched = true
+	for _, s := range n.early {
+		t.do(Signal{Node: n.id, Run: n.run, Signal: s, Reach: spec.KillProcess})
+	}
+	n.early = nil
 	t.awaitReady(n)
 }
 
 func (t *Tree) startFailed(n *node, e StartFailed) {
-	n.body = absent
+	n.body, n.early = absent, nil
 	n.touched = true
 	doomed := t.doomed(n)
 	if e.Busy && !doomed {
