@@ -84,7 +84,7 @@ func BenchmarkHTTP(b *testing.B) {
 	}{
 		{"nothing", func(context.Context) error { return nil }},
 		{"prober", func(ctx context.Context) error {
-			if r := p.HTTP(ctx, probe); r.Verdict != Healthy {
+			if r := p.HTTP(ctx, probe, time.Minute); r.Verdict != Healthy {
 				return fmt.Errorf("%s: %s", r.Verdict, r.Reason)
 			}
 			return nil

@@ -37,15 +37,17 @@ type Prober struct {
 // degraded; one not in Status is unhealthy; a JSON body that says
 // {"status":"degraded","reason":"…"} is degraded; a body that Body does not
 // match is unhealthy; everything else is healthy. It returns at the latest
-// when ctx is done, and no proxy is used.
-func (p *Prober) HTTP(ctx context.Context, probe *spec.HTTPProbe) Result {
+// after the timeout, or when ctx is done, and no proxy is used.
+func (p *Prober) HTTP(ctx context.Context, probe *spec.HTTPProbe, timeout time.Duration) Result {
 	begin := time.Now()
-	r := p.ask(ctx, begin, probe)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	r := p.ask(ctx, probe, timeout)
 	r.Latency = time.Since(begin)
 	return r
 }
 
-func (p *Prober) ask(ctx context.Context, begin time.Time, probe *spec.HTTPProbe) Result {
+func (p *Prober) ask(ctx context.Context, probe *spec.HTTPProbe, timeout time.Duration) Result {
 	t, err := parseTarget(probe.URL)
 	if err != nil {
 		return result(Unknown, err.Error())
@@ -58,7 +60,7 @@ func (p *Prober) ask(ctx context.Context, begin time.Time, probe *spec.HTTPProbe
 		}
 		a, err := p.exchange(ctx, t, req, probe.TLSSkipVerify)
 		if err != nil {
-			return failed(ctx, begin, err)
+			return failed(ctx, timeout, err)
 		}
 		if !a.redirects() || probe.Status.Has(a.status) || probe.DegradedStatus.Has(a.status) {
 			return p.judge(probe, a)

@@ -111,7 +111,7 @@ func TestHTTPJudgesAnswers(t *testing.T) {
 			if tt.probe != nil {
 				tt.probe(probe)
 			}
-			check(t, p.HTTP(within(t, 10*time.Second), probe), tt.verdict, tt.reason)
+			check(t, p.HTTP(t.Context(), probe, 10*time.Second), tt.verdict, tt.reason)
 		})
 	}
 }
@@ -130,7 +130,7 @@ func TestHTTPSendsWhatItIsTold(t *testing.T) {
 		{Name: "X-Key", Value: "1"}, {Name: "x-key", Value: "2"}, {Name: "X-Bad", Value: "a\r\nX-Forged: b"},
 	}
 	var p Prober
-	check(t, p.HTTP(within(t, 10*time.Second), probe), Healthy, "")
+	check(t, p.HTTP(t.Context(), probe, 10*time.Second), Healthy, "")
 	r := <-got
 	line := fmt.Sprintf("%s %s %s %s %s %v", r.Method, r.RequestURI, r.Proto, r.Host, r.UserAgent(), r.Header["X-Key"])
 	if want := "POST /a%20b?q=1 HTTP/1.1 example.org probe [1 2]"; line != want {
@@ -192,7 +192,7 @@ func TestHTTPRedirects(t *testing.T) {
 		t.Run(tt.method+tt.path, func(t *testing.T) {
 			probe := get(srv.URL + tt.path)
 			probe.Method = tt.method
-			check(t, p.HTTP(within(t, 10*time.Second), probe), tt.verdict, tt.reason)
+			check(t, p.HTTP(t.Context(), probe, 10*time.Second), tt.verdict, tt.reason)
 			if tt.arrives != "" {
 				if got := <-methods; got != tt.arrives {
 					t.Errorf("arrived by %s, want %s", got, tt.arrives)
@@ -202,7 +202,7 @@ func TestHTTPRedirects(t *testing.T) {
 	}
 	expected := get(srv.URL + "/away")
 	expected.Status = policy.Ranges{{First: 200, Last: 399}}
-	check(t, p.HTTP(within(t, 10*time.Second), expected), Healthy, "")
+	check(t, p.HTTP(t.Context(), expected, 10*time.Second), Healthy, "")
 }
 
 func TestFollowNeverGoesLessSecurely(t *testing.T) {
@@ -259,10 +259,10 @@ func TestHTTPOverUnixSocket(t *testing.T) {
 	} {
 		probe := get(url)
 		probe.Body = body
-		check(t, p.HTTP(within(t, 10*time.Second), probe), Healthy, "")
+		check(t, p.HTTP(t.Context(), probe, 10*time.Second), Healthy, "")
 	}
 	gone := path + ".gone"
-	check(t, p.HTTP(within(t, 10*time.Second), get("unix://"+gone+":/")), Unhealthy, gone+": no such file or directory")
+	check(t, p.HTTP(t.Context(), get("unix://"+gone+":/"), 10*time.Second), Unhealthy, gone+": no such file or directory")
 }
 
 func TestHTTPOverTLS(t *testing.T) {
@@ -275,14 +275,14 @@ func TestHTTPOverTLS(t *testing.T) {
 	defer plain.Close()
 
 	var p Prober
-	check(t, p.HTTP(within(t, 10*time.Second), get(srv.URL)), Unhealthy,
+	check(t, p.HTTP(t.Context(), get(srv.URL), 10*time.Second), Unhealthy,
 		"tls: failed to verify certificate: x509: certificate signed by unknown authority")
 	probe := get(srv.URL)
 	probe.TLSSkipVerify = true
-	check(t, p.HTTP(within(t, 10*time.Second), probe), Healthy, "")
-	check(t, p.HTTP(within(t, 10*time.Second), get(strings.Replace(plain.URL, "http:", "https:", 1))), Unhealthy,
+	check(t, p.HTTP(t.Context(), probe, 10*time.Second), Healthy, "")
+	check(t, p.HTTP(t.Context(), get(strings.Replace(plain.URL, "http:", "https:", 1)), 10*time.Second), Unhealthy,
 		"tls: first record does not look like a TLS handshake")
-	if got := p.HTTP(within(t, 10*time.Second), get(strings.Replace(srv.URL, "https:", "http:", 1))); got.Verdict != Unhealthy {
+	if got := p.HTTP(t.Context(), get(strings.Replace(srv.URL, "https:", "http:", 1)), 10*time.Second); got.Verdict != Unhealthy {
 		t.Errorf("plain HTTP to a TLS port: %+v", got)
 	}
 }
@@ -299,11 +299,11 @@ func TestParseTargetRefuses(t *testing.T) {
 		}
 	}
 	var p Prober
-	got := p.HTTP(within(t, time.Second), get("http://u:s3cret@h:x/"))
+	got := p.HTTP(t.Context(), get("http://u:s3cret@h:x/"), time.Second)
 	check(t, got, Unknown, errBadURL.Error())
 	bad := get("http://u:s3cret@127.0.0.1:1/")
 	bad.Method = "G T"
-	check(t, p.HTTP(within(t, time.Second), bad), Unknown, "not probed: invalid method or URL")
+	check(t, p.HTTP(t.Context(), bad, time.Second), Unknown, "not probed: invalid method or URL")
 }
 
 func TestPatternsAreBounded(t *testing.T) {
@@ -340,7 +340,7 @@ func FuzzAnswer(f *testing.F) {
 		var r Result
 		a, err := p.receive(strings.NewReader(string(data)), to, req)
 		if err != nil {
-			r = failed(context.Background(), time.Now(), err)
+			r = failed(context.Background(), time.Second, err)
 		} else {
 			if len(a.body) > maxBody {
 				t.Errorf("%d bytes of body kept", len(a.body))

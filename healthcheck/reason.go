@@ -37,15 +37,15 @@ func (f *failure) Unwrap() error { return f.err }
 var errTooLong = errors.New("the answer's head or framing is too long")
 
 // failed turns an error into a result. The reasons hold no port of ours, no
-// URL and no time, so that the same failure always reads the same.
-func failed(ctx context.Context, begin time.Time, err error) Result {
+// URL and nothing measured, so that the same failure always reads the same.
+func failed(ctx context.Context, timeout time.Duration, err error) Result {
 	if isTimeout(err) {
 		if errors.Is(ctx.Err(), context.Canceled) {
 			return result(Unknown, "cancelled")
 		}
 		// The connection's own deadline may fire a moment before the context's.
 		if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
-			return result(Unhealthy, late(err, about(deadline.Sub(begin))))
+			return result(Unhealthy, late(err, timeout))
 		}
 	}
 	for _, ours := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS} {
@@ -80,16 +80,6 @@ func late(err error, timeout time.Duration) string {
 	default:
 		return fmt.Sprintf("answer not complete within %s", timeout)
 	}
-}
-
-// about rounds a timeout to what was probably meant: its context is a little
-// older than the probe.
-func about(d time.Duration) time.Duration {
-	unit := 50 * time.Millisecond
-	for unit > time.Microsecond && d < 19*unit {
-		unit /= 10
-	}
-	return d.Round(unit)
 }
 
 // words says in short what an error is.

@@ -9,13 +9,15 @@ import (
 )
 
 // TCP opens a connection and closes it again: healthy if the other side
-// accepts. It returns at the latest when ctx is done.
-func (p *Prober) TCP(ctx context.Context, probe *spec.TCPProbe) Result {
+// accepts. It returns at the latest after the timeout, or when ctx is done.
+func (p *Prober) TCP(ctx context.Context, probe *spec.TCPProbe, timeout time.Duration) Result {
 	begin := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
 	conn, err := dial(ctx, "tcp", probe.Address)
 	r := result(Healthy, "")
 	if err != nil {
-		r = failed(ctx, begin, err)
+		r = failed(ctx, timeout, err)
 	} else {
 		// Nothing was sent, so there is nothing that closing could lose.
 		_ = conn.Close()

@@ -56,13 +56,11 @@ func (p *prober) send(e tree.Probe, l launch, over <-chan struct{}) {
 }
 
 func (p *prober) ask(e tree.Probe, l launch, over <-chan struct{}) healthcheck.Result {
-	ctx, cancel := context.WithTimeout(context.Background(), e.Timeout)
-	defer cancel()
 	switch {
 	case e.Probe.HTTP != nil:
-		return p.check.HTTP(ctx, e.Probe.HTTP)
+		return p.check.HTTP(context.Background(), e.Probe.HTTP, e.Timeout)
 	case e.Probe.TCP != nil:
-		return p.check.TCP(ctx, e.Probe.TCP)
+		return p.check.TCP(context.Background(), e.Probe.TCP, e.Timeout)
 	default:
 		return p.exec(e, l, over)
 	}
