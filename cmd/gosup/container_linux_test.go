@@ -90,7 +90,7 @@ func openFolder(t *testing.T) (dir, path string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	gosup, err := exec.LookPath("gosup")
+	gosup, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}

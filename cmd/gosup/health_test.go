@@ -72,7 +72,7 @@ func (p *patient) answer(conn net.Conn) {
 		p.drip(conn, head+"Content-Length: 9\r\n\r\nok")
 	case "endless head":
 		io.WriteString(conn, head)
-		p.pour(conn, "X-More: and more\r\n")
+		p.pour(conn, strings.Repeat("X-More: and more\r\n", 1000))
 	case "endless body":
 		io.WriteString(conn, head+"\r\n")
 		p.pour(conn, strings.Repeat("x", 4096))

@@ -1,0 +1,6 @@
+//go:build race
+
+package main
+
+// underRace reports whether this is built for the race detector.
+const underRace = true
