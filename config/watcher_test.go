@@ -78,7 +78,7 @@ func (r *watchRig) want(what string) {
 		if got != what {
 			r.t.Errorf("told of %q, want %q", got, what)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(30 * time.Second):
 		r.t.Fatalf("not told of %q", what)
 	}
 }
@@ -162,7 +162,7 @@ func TestWatchKeepsFindingChanges(t *testing.T) {
 	for got := ""; got != "a src/deep/a"; {
 		select {
 		case got = <-r.told:
-		case <-time.After(10 * time.Second):
+		case <-time.After(30 * time.Second):
 			t.Fatal("not told of src/deep/a")
 		}
 	}
@@ -228,7 +228,7 @@ func TestWatchWaits(t *testing.T) {
 		t.Log("told again of", got)
 	default:
 	}
-	for end := time.After(10 * time.Second); ; {
+	for end := time.After(30 * time.Second); ; {
 		r.write("src/a", "flood without an end")
 		select {
 		case <-r.told:

@@ -43,6 +43,10 @@ func daemon(dir string, c crash) {
 // exactly once, whole and in order.
 func TestKilledDaemonLosesNothing(t *testing.T) {
 	t.Parallel()
+	kills := 30
+	if testing.Short() || raced {
+		kills = 12
+	}
 	for name, c := range map[string]crash{
 		"raw":                 {spec.FormatRaw, 1 << 20, spec.CompressNone},
 		"raw, in bulk":        {spec.FormatRaw, 4 << 20, spec.CompressNone},
@@ -72,7 +76,7 @@ func TestKilledDaemonLosesNothing(t *testing.T) {
 				most = 200_000 // more at once than a FIFO usually holds: see bulk
 			}
 			go func() { written <- writeNumbers(out, most, stop) }()
-			for range 30 {
+			for range kills {
 				w.killDaemon(c)
 			}
 			close(stop)

@@ -27,7 +27,7 @@ func TestBurstJustBeforeTheEnd(t *testing.T) {
 	s := w.open("web", cfg)
 	runs := 500
 	if testing.Short() || raced {
-		runs = 50
+		runs = 25
 	}
 	for range runs {
 		w.run(s, "bytes 1048576")

@@ -127,9 +127,9 @@ func TestReadSinceAndUntil(t *testing.T) {
 				w := newWorld(t)
 				cfg := w.config("web")
 				cfg.Format, cfg.Compress = format, compress
-				cfg.MaxSizeBytes, cfg.MaxFiles = 40_000, 100
+				cfg.MaxSizeBytes, cfg.MaxFiles = 13_000, 100
 				s := w.open("web", cfg)
-				for i := range 3000 {
+				for i := range 1000 {
 					w.write(s, fmt.Sprintf("%04d %s\n", i, strings.Repeat("x", 100)))
 					w.clock.advance(time.Second)
 				}
@@ -138,21 +138,21 @@ func TestReadSinceAndUntil(t *testing.T) {
 				}
 				at := func(i int) time.Time { return noon.Add(time.Duration(i) * time.Second) }
 				from := Source{"web", cfg}
-				for _, first := range []int{0, 1, 1499, 1500, 2998, 2999} {
+				for _, first := range []int{0, 1, 499, 500, 998, 999} {
 					got := w.got(Query{Lines: -1, Since: at(first)}, from)
-					if len(got) != 3000-first {
-						t.Errorf("since %d: %d lines, want %d", first, len(got), 3000-first)
+					if len(got) != 1000-first {
+						t.Errorf("since %d: %d lines, want %d", first, len(got), 1000-first)
 					}
 					got = w.got(Query{Lines: -1, Until: at(first)}, from)
 					if len(got) != first+1 {
 						t.Errorf("until %d: %d lines, want %d", first, len(got), first+1)
 					}
 				}
-				got := w.got(Query{Lines: -1, Since: at(2000), Until: at(2010)}, from)
-				if len(got) != 11 || !strings.Contains(got[0], " 2000 ") {
+				got := w.got(Query{Lines: -1, Since: at(700), Until: at(710)}, from)
+				if len(got) != 11 || !strings.Contains(got[0], " 0700 ") {
 					t.Errorf("between: %d lines, the first %.20q", len(got), got)
 				}
-				if got := w.got(Query{Lines: 5, Since: at(2998)}, from); len(got) != 2 {
+				if got := w.got(Query{Lines: 5, Since: at(998)}, from); len(got) != 2 {
 					t.Errorf("last 5 since the last 2: got %d", len(got))
 				}
 			})
@@ -281,21 +281,21 @@ func TestFollowThroughRotations(t *testing.T) {
 			w := newWorld(t)
 			cfg := w.config("web")
 			cfg.Compress = compress
-			cfg.MaxSizeBytes, cfg.MaxFiles = 8_000, 1000
+			cfg.MaxSizeBytes, cfg.MaxFiles = 4_000, 1000
 			s := w.open("web", cfg)
 			w.write(s, "before\n")
 			records, stop := w.follow(all, Source{"web", cfg})
 			eventually(t, "history", func() bool { return len(records()) == 1 })
-			w.run(s, "lines 20000")
-			eventually(t, "all lines", func() bool { return len(records()) >= 20001 })
+			w.run(s, "lines 10000")
+			eventually(t, "all lines", func() bool { return len(records()) >= 10001 })
 			if err := stop(); err != nil {
 				t.Error(err)
 			}
-			want := "web before\nweb " + strings.ReplaceAll(strings.TrimSuffix(lines(20000), "\n"), "\n", "\nweb ")
+			want := "web before\nweb " + strings.ReplaceAll(strings.TrimSuffix(lines(10000), "\n"), "\n", "\nweb ")
 			if diff := cmp.Diff(want, strings.Join(records(), "\n")); diff != "" {
 				t.Error(diff)
 			}
-			if n := s.Stats().Rotations; n < 200 {
+			if n := s.Stats().Rotations; n < 100 {
 				t.Errorf("%d rotations", n)
 			}
 		})

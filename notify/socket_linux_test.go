@@ -64,7 +64,7 @@ func wait[T any](t *testing.T, c <-chan T) (v T) {
 	t.Helper()
 	select {
 	case v = <-c:
-	case <-time.After(10 * time.Second):
+	case <-time.After(30 * time.Second):
 		t.Fatal("nothing came")
 	}
 	return v
@@ -73,7 +73,7 @@ func wait[T any](t *testing.T, c <-chan T) (v T) {
 // settle waits until now reports want.
 func settle[T comparable](t *testing.T, what string, want T, now func() T) {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(30 * time.Second)
 	for now() != want {
 		if time.Now().After(deadline) {
 			t.Fatalf("%s: %v, want %v", what, now(), want)

@@ -74,7 +74,7 @@ func TestHandEndsInFlight(t *testing.T) {
 		h.start(launch{Node: 1, Run: i + 1, Tag: fmt.Sprintf("flight/%d", i), Argv: []string{"/bin/true"}, Files: []int{-1, -1, -1}})
 	}
 	<-events
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	if err := h.close(ctx); err != nil {
 		t.Fatal(err)

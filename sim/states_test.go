@@ -19,7 +19,7 @@ var update = flag.Bool("update", false, "write what is generated into the docs")
 func TestStateDiagram(t *testing.T) {
 	t.Parallel()
 	seen := map[[2]string]bool{}
-	for seed := uint64(1); seed <= 700; seed++ {
+	for seed := uint64(1); seed <= 350; seed++ {
 		s := newStorm(fromSeed(seed), 25, seed)
 		s.w.Saw = func(e tree.Effect) {
 			if n, ok := e.(tree.Note); ok && n.Type == tree.NoteState && n.From != n.To {

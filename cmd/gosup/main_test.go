@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 type suite struct{ *testing.M }
 
 func (s suite) Run() int {
-	if underRace {
+	if raced {
 		dir, err := quickClients()
 		defer os.RemoveAll(dir)
 		if err != nil {

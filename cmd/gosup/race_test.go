@@ -1,0 +1,6 @@
+//go:build race
+
+package main
+
+// raced says that tests run under the race detector, many times slower.
+const raced = true
