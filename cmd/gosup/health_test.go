@@ -33,7 +33,7 @@ func startPatient(t *testing.T) *patient {
 	}
 	p := &patient{l: l, over: make(chan struct{})}
 	p.mode.Store("ok")
-	go p.accept()
+	go p.accept(p.l)
 	t.Cleanup(func() {
 		close(p.over)
 		l.Close()
@@ -41,9 +41,9 @@ func startPatient(t *testing.T) *patient {
 	return p
 }
 
-func (p *patient) accept() {
+func (p *patient) accept(l net.Listener) {
 	for {
-		conn, err := p.l.Accept()
+		conn, err := l.Accept()
 		if err != nil {
 			return // closed
 		}

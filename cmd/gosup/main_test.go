@@ -44,6 +44,9 @@ func quickClients() (dir string, err error) {
 	if dir, err = os.MkdirTemp("", "gosup-clients"); err != nil {
 		return "", err
 	}
+	if err := os.Chmod(dir, 0o755); err != nil { // also for clients of other users
+		return dir, err
+	}
 	client := filepath.Join(dir, "plain", "gosup")
 	if out, err := exec.Command("go", "build", "-o", client, ".").CombinedOutput(); err != nil {
 		return dir, fmt.Errorf("%w\n%s", err, out)

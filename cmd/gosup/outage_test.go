@@ -105,7 +105,7 @@ func (p *patient) reopen(addr string) (err error) {
 	if !eventually(func() bool { p.l, err = net.Listen("tcp", addr); return err == nil }) {
 		return err
 	}
-	go p.accept()
+	go p.accept(p.l)
 	return nil
 }
 
