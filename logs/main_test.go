@@ -233,14 +233,14 @@ func (w *world) read(path string) string {
 	return string(b)
 }
 
-// eventually waits for a condition, half a minute at most.
+// eventually waits for a condition, 90 seconds at most.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.Now().Add(30 * time.Second); !ok(); <-tick.C {
+	for deadline := time.Now().Add(90 * time.Second); !ok(); <-tick.C {
 		if time.Now().After(deadline) {
-			t.Fatalf("not within 30s: %s", what)
+			t.Fatalf("not within 90s: %s", what)
 		}
 	}
 }

@@ -21,7 +21,7 @@ import (
 
 // patience is the deadline of every wait in these tests: far more than any of
 // them needs.
-const patience = 30 * time.Second
+const patience = 90 * time.Second
 
 // demoProcess is a gosup demo under test.
 type demoProcess struct {

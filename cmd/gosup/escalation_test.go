@@ -29,7 +29,7 @@ groups:
             restart: {max_restarts: 2, strategy: immediate}
             processes:
               before: {command: [gosup, demo]}
-              crasher: {command: [gosup, demo, --crash-after, 20ms]}
+              crasher: {command: [gosup, demo, --crash-after, 300ms]}
               after: {command: [gosup, demo]}
 processes:
   outside: {command: [gosup, demo]}
@@ -44,7 +44,7 @@ func TestEscalationIsAsSimulated(t *testing.T) {
 		t.Fatal(problems)
 	}
 	const crasher = "outer/middle/inner/crasher"
-	told := sim.Simulate(tree, sim.Crash{Process: crasher, After: 20 * time.Millisecond, For: time.Hour})
+	told := sim.Simulate(tree, sim.Crash{Process: crasher, After: 300 * time.Millisecond, For: time.Hour})
 	if told.Starts != 12 || !told.Failed {
 		t.Fatalf("simulate says %d starts, failed: %v; the rules say 12, and failed", told.Starts, told.Failed)
 	}

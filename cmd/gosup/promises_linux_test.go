@@ -132,7 +132,7 @@ processes:
 					still[z] = first
 				}
 				// Promised is a second; the rest is for a machine that is busy.
-				if age := time.Since(still[z]); age > patience/5 {
+				if age := time.Since(still[z]); age > 10*time.Second {
 					t.Fatalf("a zombie of %v: %s", age, z)
 				}
 			}

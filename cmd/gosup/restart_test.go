@@ -50,7 +50,7 @@ func TestInstantCrashers(t *testing.T) {
 		// The times of events are cut to the millisecond. Each start takes its
 		// time too, and on a busy machine much of it.
 		took := events[len(events)-1].Time.Sub(events[0].Time)
-		if took < c.failed-time.Millisecond || took > 2*c.failed+patience/4 {
+		if took < c.failed-time.Millisecond || took > 2*c.failed+10*time.Second {
 			t.Errorf("%s: failed after %v, want %v", c.name, took, c.failed)
 		}
 	}
@@ -64,9 +64,9 @@ func TestGoodRunningIsForgiven(t *testing.T) {
 defaults:
   restart: {strategy: immediate, max_restarts: 1, within: 2s}
 processes:
-  settles: {command: [sh, -c, 'sleep 2.1; exit 1']}
+  settles: {command: [sh, -c, 'sleep 3; exit 1']}
   fails: {command: "false"}
-  waits: {command: "false", restart: {strategy: delayed, delay: 2100ms}}
+  waits: {command: "false", restart: {strategy: delayed, delay: 3s}}
 `)
 	for _, name := range []string{"fails", "waits"} {
 		if p := s.wait("failed", name)[0]; p.TotalRestarts != 1 {

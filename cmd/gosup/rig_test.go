@@ -92,7 +92,7 @@ func (p *program) stop() {
 		select {
 		case <-p.ended:
 			return
-		case <-time.After(patience / 2):
+		case <-time.After(patience / 3):
 		}
 	}
 }
