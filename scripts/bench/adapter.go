@@ -26,6 +26,9 @@ type tool struct {
 	command func(*place) (*exec.Cmd, error)
 	// stop orders the daemon to end with all its processes; nil: SIGTERM.
 	stop func(*session) error
+	// clean removes what the daemon, if it was killed, has left outside of the
+	// place.
+	clean func(*place)
 	// list returns the command that lists all processes with their states.
 	list func(*place) *exec.Cmd
 	// restart returns the command that restarts one process.

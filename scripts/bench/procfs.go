@@ -145,3 +145,22 @@ func sweep(spared ...int) error {
 		pause(1e6)
 	}
 }
+
+// ownCgroup returns the folder of the cgroup, of version 2, that this process is
+// in; "" if there is none.
+func ownCgroup() string {
+	own, _ := os.ReadFile("/proc/self/cgroup")
+	mounts, _ := os.ReadFile("/proc/self/mounts")
+	for line := range strings.Lines(string(own)) {
+		path, ok := strings.CutPrefix(strings.TrimSpace(line), "0::")
+		if !ok {
+			continue
+		}
+		for mount := range strings.Lines(string(mounts)) {
+			if f := strings.Fields(mount); len(f) > 2 && f[2] == "cgroup2" {
+				return f[1] + path
+			}
+		}
+	}
+	return ""
+}

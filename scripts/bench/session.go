@@ -232,6 +232,9 @@ func (s *session) close() error {
 		<-s.ended
 	}
 	s.stamps.close()
+	if s.tool.clean != nil {
+		s.tool.clean(s.place)
+	}
 	if s.bench.keep {
 		return err
 	}

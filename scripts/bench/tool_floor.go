@@ -3,13 +3,18 @@
 package main
 
 import (
+	"errors"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // floorTools returns the floors: a C program and a Go one that fork, exec and
-// wait and do nothing else; and for logs, cat.
+// wait and do nothing else; and for logs, cat. The C program comes once more, as
+// floor-full, with the system calls that gosup makes for each process.
 func floorTools(bin helpers) []*tool {
 	var out []*tool
 	if bin.floor != "" {
@@ -18,6 +23,14 @@ func floorTools(bin helpers) []*tool {
 			command: floorCommand(bin.floor),
 			pipe:    func(folder string) string { return "cat > " + folder + "/current" },
 			pid1:    true,
+		}, &tool{
+			name:    "floor-full",
+			command: fullFloor(bin.floor),
+			clean: func(p *place) {
+				if dir := fullCgroup(p); dir != "" {
+					_ = removeCgroups(dir)
+				}
+			},
 		})
 	}
 	floorGo := &tool{
@@ -31,6 +44,42 @@ func floorTools(bin helpers) []*tool {
 		floorGo.pipe = func(folder string) string { return "cat > " + folder + "/current" }
 	}
 	return append(out, floorGo)
+}
+
+// fullFloor is floorCommand with a folder and, where cgroups can be made, a cgroup.
+func fullFloor(binary string) func(*place) (*exec.Cmd, error) {
+	plain := floorCommand(binary)
+	return func(p *place) (*exec.Cmd, error) {
+		cmd, err := plain(p)
+		if err != nil {
+			return nil, err
+		}
+		cmd.Args = append(cmd.Args, p.dir)
+		if dir := fullCgroup(p); dir != "" {
+			cmd.Args = append(cmd.Args, dir)
+		}
+		return cmd, nil
+	}
+}
+
+// fullCgroup is the folder of the cgroup that floor-full makes; "" for none.
+func fullCgroup(p *place) string {
+	above := ownCgroup()
+	if above == "" {
+		return ""
+	}
+	return filepath.Join(above, filepath.Base(p.dir))
+}
+
+// removeCgroups removes a cgroup that nothing lives in, and those below it.
+func removeCgroups(dir string) error {
+	below, err := os.ReadDir(dir)
+	for _, e := range below {
+		if e.IsDir() {
+			err = errors.Join(err, syscall.Rmdir(filepath.Join(dir, e.Name())))
+		}
+	}
+	return errors.Join(err, syscall.Rmdir(dir))
 }
 
 func floorCommand(binary string) func(*place) (*exec.Cmd, error) {
