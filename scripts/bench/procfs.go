@@ -121,11 +121,13 @@ func field(text, key string) int64 {
 
 // sweep kills all descendants of this program and reaps those that were
 // handed to it, as the subreaper that it is. It spares the zombies that are
-// some exec.Cmd's to reap. An error names what would not go.
+// some exec.Cmd's to reap; those it kills also where the kernel's list of
+// children, which may lack some while a thread ends, does not name them. An error
+// names what would not go.
 func sweep(spared ...int) error {
 	deadline := now() + 10e9
 	for {
-		left := descendants(os.Getpid())
+		left := append(descendants(os.Getpid()), spared...)
 		left = slices.DeleteFunc(left, func(pid int) bool {
 			if slices.Contains(spared, pid) {
 				return state(pid) == 'Z' || state(pid) == 0
