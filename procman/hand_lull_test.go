@@ -6,8 +6,11 @@ import (
 	"slices"
 	"syscall"
 	"testing"
+	"time"
 
 	"gosup/tree"
+
+	"golang.org/x/sys/unix"
 )
 
 // stillHand returns a hand that keeps still for a run that has just begun, and
@@ -91,6 +94,39 @@ func TestHandSeesWhoEndsInALull(t *testing.T) {
 	r.exited(other)
 	if e := r.exited(next.Run); e.Exit.Code != 3 {
 		t.Errorf("exit: %+v", e.Exit)
+	}
+}
+
+// TestHandKeepsStillForRunsOnly: after the end of a run that comes alone, not
+// after that of an orphan, of which a thousand may follow.
+func TestHandKeepsStillForRunsOnly(t *testing.T) {
+	for _, orphan := range []bool{false, true} {
+		h, _ := stillHand()
+		h.still.kept, h.still.begun = false, nil
+		h.now = func() tree.Time { return tree.Time(time.Hour) }
+		h.runs, h.leaders, h.heirs = map[runKey]*child{}, map[int]*child{}, map[int]*child{}
+		h.kin.open(handOptions{proc: "/proc"}, &h.reserve, h.leaders)
+		pid, err := syscall.ForkExec("/bin/true", []string{"true"}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ended := waitFor(unix.P_PID, pid, 0); ended != pid {
+			t.Fatalf("%d has ended, want %d", ended, pid)
+		}
+		if !orphan {
+			c := &child{runKey: runKey{1, 2}, pid: pid, tty: -1}
+			h.runs[c.runKey], h.leaders[pid] = c, c
+			h.kin.born(c)
+		}
+		h.told = pid
+		h.reap()
+		if h.still.kept == orphan || len(h.waiter.reaped) == 1 != orphan {
+			t.Errorf("orphan %v: keeps still: %v, the waiter waits again: %d", orphan, h.still.kept, len(h.waiter.reaped))
+		}
+		if n := h.strangers(); n == 1 != orphan {
+			t.Errorf("orphan %v: %d strangers reaped", orphan, n)
+		}
+		h.kin.close()
 	}
 }
 
