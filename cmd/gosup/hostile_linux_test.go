@@ -34,9 +34,9 @@ func hostileClients() []string {
 }
 
 // TestHostileClients: a thousand clients that are in the way as well as they
-// can, and another thousand that come while a process that is killed again and again. It is
-// restarted, what it writes comes into its log, and an honest client gets its
-// answers.
+// can, and another thousand that come while a process is killed again and again;
+// fewer under the race detector. It is restarted, what it writes comes into its
+// log, and an honest client gets its answers.
 func TestHostileClients(t *testing.T) {
 	t.Parallel()
 	s := startSupervisor(t, `

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,7 +13,7 @@ import (
 
 // floorTools returns the floors: a C program and a Go one that fork, exec and
 // wait and do nothing else; and for logs, cat. The C program comes once more, as
-// floor-full, with the system calls that gosup makes for each process.
+// floor-full, with most of the system calls that gosup makes for each process.
 func floorTools(bin helpers) []*tool {
 	var out []*tool
 	if bin.floor != "" {
@@ -26,11 +25,7 @@ func floorTools(bin helpers) []*tool {
 		}, &tool{
 			name:    "floor-full",
 			command: fullFloor(bin.floor),
-			clean: func(p *place) {
-				if dir := fullCgroup(p); dir != "" {
-					_ = removeCgroups(dir)
-				}
-			},
+			clean:   func(p *place) { removeCgroups(fullCgroup(p)) },
 		})
 	}
 	floorGo := &tool{
@@ -71,15 +66,17 @@ func fullCgroup(p *place) string {
 	return filepath.Join(above, filepath.Base(p.dir))
 }
 
-// removeCgroups removes a cgroup that nothing lives in, and those below it.
-func removeCgroups(dir string) error {
-	below, err := os.ReadDir(dir)
-	for _, e := range below {
-		if e.IsDir() {
-			err = errors.Join(err, syscall.Rmdir(filepath.Join(dir, e.Name())))
-		}
+// removeCgroups removes a cgroup that nothing lives in, and those below it; ""
+// is none. The kernel refuses to remove others.
+func removeCgroups(dir string) {
+	if dir == "" {
+		return
 	}
-	return errors.Join(err, syscall.Rmdir(dir))
+	below, _ := os.ReadDir(dir)
+	for _, e := range below {
+		_ = syscall.Rmdir(filepath.Join(dir, e.Name()))
+	}
+	_ = syscall.Rmdir(dir)
 }
 
 func floorCommand(binary string) func(*place) (*exec.Cmd, error) {
