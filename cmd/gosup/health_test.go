@@ -192,12 +192,12 @@ func TestBadAnswers(t *testing.T) {
 processes:
   web:
     command: [sleep, inf]
-    health: {http: {url: %q}, interval: 300ms, timeout: 300ms, unhealthy_threshold: 1, on_unhealthy: none}
+    health: {http: {url: %q}, interval: 1s, timeout: 1s, unhealthy_threshold: 1, on_unhealthy: none}
 `, p.url()))
 	s.turned("web", "healthy", 1)
 	before := s.descriptors()
 	bad := []struct{ mode, reason string }{
-		{"slow", "no answer within 300ms"}, {"endless head", "too long"}, {"nonsense", "malformed"}, {"hang", "no answer within 300ms"},
+		{"slow", "no answer within 1s"}, {"endless head", "too long"}, {"nonsense", "malformed"}, {"hang", "no answer within 1s"},
 	}
 	for i, b := range bad {
 		p.mode.Store(b.mode)
